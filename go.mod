@@ -1,0 +1,3 @@
+module github.com/sonzaihook/sonzaihook
+
+go 1.26.0
