@@ -1,0 +1,206 @@
+package sonzaihook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Outcome is what became of one delivery: what the platform is told, and what
+// only the log and the observer may know.
+type Outcome struct {
+	// Status is the HTTP status of the answer.
+	Status int
+	// Code is the constant word in the answer, one of the Code constants.
+	Code string
+	// Type is the event type; empty unless the delivery was authentic.
+	Type EventType
+	// DeliveryID is the identity; empty unless the delivery was authentic and
+	// could be decoded.
+	DeliveryID string
+	// Source says how the delivery got here.
+	Source Source
+	// Duration is the time from the first look at the delivery to the answer.
+	Duration time.Duration
+	// RetryAfter is the wait that the answer asks for; zero where it asks none.
+	RetryAfter time.Duration
+	// Err says why the delivery was not processed; nil where it was. It is never
+	// part of the answer.
+	Err error
+}
+
+// The codes that an answer can have. Under the platform's retry rule (observed)
+// it tries again on 5xx, and 2xx and 4xx are final.
+const (
+	CodeProcessed            = "processed"              // 200: the callbacks are done
+	CodeDuplicate            = "duplicate"              // 200: a copy was handled before
+	CodeIgnored              = "ignored"                // 200: no callback, or Ignore
+	CodeQueued               = "queued"                 // 202: Queued
+	CodeUndecodable          = "undecodable"            // 400: authentic, but not a JSON object with a type
+	CodeUnauthorized         = "unauthorized"           // 401: one answer for all reasons
+	CodeMethodNotAllowed     = "method_not_allowed"     // 405: not POST
+	CodeBodyTooLarge         = "body_too_large"         // 413: longer than WithMaxBody
+	CodeUnsupportedMediaType = "unsupported_media_type" // 415: not JSON, or encoded
+	CodeInvalid              = "invalid"                // 422: the validator refused it
+	CodeRejected             = "rejected"               // 422: Permanent
+	CodeFailed               = "failed"                 // 500: a callback returned an error or ran out of time
+	CodePanicked             = "panicked"               // 500: a callback panicked
+	CodeBodyConsumed         = "body_consumed"          // 500: something read the body before us
+	CodeInFlight             = "in_flight"              // 503: a copy is running right now
+	CodeStoreUnavailable     = "store_unavailable"      // 503: the claim failed or hung
+	CodeShuttingDown         = "shutting_down"          // 503: Shutdown was called
+	CodeOverloaded           = "overloaded"             // 503: WithMaxInFlight deliveries are running
+	CodeBodyUnreadable       = "body_unreadable"        // 503: the connection broke
+	CodeRetryLater           = "retry_later"            // 503: RetryAfter
+)
+
+// answer is one row of the table: a status, a code, and the constant body.
+type answer struct {
+	status int
+	code   string
+	after  time.Duration // the usual Retry-After
+	body   []byte
+}
+
+var answers = map[string]*answer{}
+
+func newAnswer(status int, code string, after time.Duration) *answer {
+	body := fmt.Sprintf("{\"code\":%q}\n", code)
+	if status >= http.StatusBadRequest {
+		title, _ := json.Marshal(http.StatusText(status))
+		body = fmt.Sprintf("{\"type\":\"about:blank\",\"title\":%s,\"status\":%d,\"code\":%q}\n", title, status, code)
+	}
+	a := &answer{status: status, code: code, after: after, body: []byte(body)}
+	answers[code] = a
+	return a
+}
+
+var (
+	processed            = newAnswer(http.StatusOK, CodeProcessed, 0)
+	duplicate            = newAnswer(http.StatusOK, CodeDuplicate, 0)
+	ignored              = newAnswer(http.StatusOK, CodeIgnored, 0)
+	queued               = newAnswer(http.StatusAccepted, CodeQueued, 0)
+	malformedBody        = newAnswer(http.StatusBadRequest, CodeUndecodable, 0)
+	unauthorized         = newAnswer(http.StatusUnauthorized, CodeUnauthorized, 0)
+	methodNotAllowed     = newAnswer(http.StatusMethodNotAllowed, CodeMethodNotAllowed, 0)
+	bodyTooLarge         = newAnswer(http.StatusRequestEntityTooLarge, CodeBodyTooLarge, 0)
+	unsupportedMediaType = newAnswer(http.StatusUnsupportedMediaType, CodeUnsupportedMediaType, 0)
+	invalid              = newAnswer(http.StatusUnprocessableEntity, CodeInvalid, 0)
+	rejected             = newAnswer(http.StatusUnprocessableEntity, CodeRejected, 0)
+	failed               = newAnswer(http.StatusInternalServerError, CodeFailed, 0)
+	panicked             = newAnswer(http.StatusInternalServerError, CodePanicked, 0)
+	bodyConsumed         = newAnswer(http.StatusInternalServerError, CodeBodyConsumed, 0)
+	inFlight             = newAnswer(http.StatusServiceUnavailable, CodeInFlight, 5*time.Second)
+	storeUnavailable     = newAnswer(http.StatusServiceUnavailable, CodeStoreUnavailable, 5*time.Second)
+	shuttingDown         = newAnswer(http.StatusServiceUnavailable, CodeShuttingDown, 5*time.Second)
+	overloaded           = newAnswer(http.StatusServiceUnavailable, CodeOverloaded, time.Second)
+	bodyUnreadable       = newAnswer(http.StatusServiceUnavailable, CodeBodyUnreadable, time.Second)
+	retryLater           = newAnswer(http.StatusServiceUnavailable, CodeRetryLater, time.Second)
+)
+
+// reasons says which answer an error gets, the more particular error first. What
+// is not in it is the user's own error.
+var reasons = []struct {
+	err    error
+	answer *answer
+}{
+	{ErrMissingSignature, unauthorized},
+	{ErrMalformedSignature, unauthorized},
+	{ErrSignatureMismatch, unauthorized},
+	{ErrTimestampOutsideTolerance, unauthorized},
+	{ErrSecretOfOtherType, unauthorized},
+	{ErrWrongAuthorization, unauthorized},
+	{ErrMethodNotAllowed, methodNotAllowed},
+	{ErrBodyTooLarge, bodyTooLarge},
+	{ErrUnsupportedMediaType, unsupportedMediaType},
+	{ErrBodyConsumed, bodyConsumed},
+	{ErrBodyUnreadable, bodyUnreadable},
+	{ErrUndecodable, malformedBody},
+	{ErrInvalid, invalid},
+	{ErrPanicked, panicked},
+	{ErrInFlight, inFlight},
+	{ErrStoreUnavailable, storeUnavailable},
+	{ErrShuttingDown, shuttingDown},
+	{ErrOverloaded, overloaded},
+}
+
+// refusal returns the outcome for an error of the receiver's own.
+func refusal(err error) Outcome {
+	for _, reason := range reasons {
+		if errors.Is(err, reason.err) {
+			return reason.answer.outcome(err)
+		}
+	}
+	return failed.outcome(err)
+}
+
+// judged returns the outcome for what a run of the callbacks returned. Only a
+// verdict, a panic and a timeout mean something here: a user's error that
+// happens to wrap, say, ErrUndecodable is still an error to be retried.
+func judged(err error) Outcome {
+	if err == nil {
+		return processed.outcome(nil)
+	}
+	var v *verdict
+	if errors.As(err, &v) {
+		out := v.answer.outcome(err)
+		if v.after > 0 {
+			out.RetryAfter = v.after
+		}
+		return out
+	}
+	var p *panicError
+	if errors.As(err, &p) {
+		return panicked.outcome(err)
+	}
+	return failed.outcome(err)
+}
+
+func (a *answer) outcome(err error) Outcome {
+	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err}
+}
+
+// final reports whether the platform will not send the delivery again although
+// nothing handled it.
+func (o *Outcome) final() bool { return o.Status >= 400 && o.Status < 500 }
+
+// settled reports whether the delivery counts as handled.
+func (o *Outcome) settled() bool { return o.Status < 300 }
+
+// Headers of the answers, shared by all of them; nobody changes their elements.
+var (
+	plainType   = []string{"application/json"}
+	problemType = []string{"application/problem+json"}
+	onlyPost    = []string{http.MethodPost}
+)
+
+// Respond writes the answer: the status, the headers and the constant body. From
+// 400 on the body is a problem document (RFC 9457) with the code as a member.
+func (o Outcome) Respond(w http.ResponseWriter) {
+	header := w.Header()
+	header["Content-Type"] = plainType
+	if o.Status >= http.StatusBadRequest {
+		header["Content-Type"] = problemType
+	}
+	if o.Status == http.StatusMethodNotAllowed {
+		header["Allow"] = onlyPost
+	}
+	if o.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.FormatInt(int64((o.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	w.WriteHeader(o.Status)
+	// A client that is gone cannot be told so; the platform sends again.
+	_, _ = w.Write(o.Body())
+}
+
+// Body returns the body of the answer. It is constant for each code and must
+// not be changed.
+func (o Outcome) Body() []byte {
+	if a := answers[o.Code]; a != nil {
+		return a.body
+	}
+	return nil
+}

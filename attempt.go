@@ -1,0 +1,220 @@
+package sonzaihook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// attempt is one try to handle a delivery. A goroutine of its own claims the
+// delivery, runs the callbacks and settles the claim, whatever becomes of the
+// client; the goroutine that answers only waits, and not for longer than the
+// step that is under way may take.
+type attempt struct {
+	r     *Receiver
+	d     *Delivery
+	table *routeTable
+	token string
+	ctx   runContext // the callbacks' context
+
+	started time.Time
+	phase   atomic.Int32
+	done    chan struct{} // closed when the goroutine has ended
+	claimMu sync.Mutex    // held while the claim is renewed or settled
+
+	refused error   // why nothing may run and only the dead letter is left
+	err     error   // what the callbacks returned
+	out     Outcome // set before the phase settling
+}
+
+// The phases of an attempt, in order. An attempt that is answered while it claims
+// is abandoned: whatever it claims then, it gives back.
+const (
+	claiming int32 = iota
+	running
+	settling
+	ended
+	abandoned
+)
+
+// lateGrace is how long a callback whose context has ended may take to return.
+const lateGrace = 100 * time.Millisecond
+
+var errGoexit = errors.New("sonzaihook: callback ended its goroutine")
+
+// attempt runs a delivery to its outcome. With an error it does not run the
+// callbacks but only offers the delivery to the dead letter.
+func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, refused error) Outcome {
+	if err := r.gate.enter(); err != nil {
+		return refusal(err)
+	}
+	a := &attempt{
+		r: r, d: d, table: table, refused: refused,
+		started: time.Now(),
+		done:    make(chan struct{}),
+		out:     failed.outcome(errGoexit),
+	}
+	a.ctx.parent, a.ctx.expired = ctx, ErrHandlerTimeout
+	if r.handlerTimeout > 0 {
+		a.ctx.deadline = a.started.Add(r.handlerTimeout)
+	}
+	if a.claims() {
+		a.token = r.newToken()
+	}
+	go a.work()
+	return a.wait()
+}
+
+// work is the goroutine of an attempt.
+func (a *attempt) work() {
+	defer close(a.done)
+	defer a.r.gate.leave()
+	if !a.claim() {
+		return
+	}
+	defer a.conclude()
+	if a.refused != nil {
+		a.err = a.refused
+		return
+	}
+	a.err = errGoexit // stays if the callback neither returns nor panics
+	a.err = a.table.chain(&a.ctx, a.d)
+}
+
+// conclude turns what the callbacks did into the outcome and settles the claim.
+// It is deferred, so that it also sees a panic.
+func (a *attempt) conclude() {
+	if v := recover(); v != nil {
+		a.err = &panicError{value: v, stack: debug.Stack()}
+	}
+	out := judged(a.err)
+	if a.refused != nil {
+		out = refusal(a.refused)
+	}
+	if out.final() {
+		out = a.deadLetter(out)
+	}
+	a.claimMu.Lock()
+	defer a.claimMu.Unlock()
+	a.out = out
+	a.phase.Store(settling)
+	a.ctx.end(context.Canceled)
+	a.settle()
+}
+
+// deadLetter offers the delivery to its owner before a final refusal.
+func (a *attempt) deadLetter(out Outcome) Outcome {
+	for _, keep := range a.table.deadLetter {
+		if err := a.protected(keep, out.Err); err != nil {
+			again := judged(err)
+			if again.Code != CodePanicked {
+				again = failed.outcome(fmt.Errorf("sonzaihook: dead letter not kept: %w", err))
+			}
+			return again
+		}
+	}
+	return out
+}
+
+func (a *attempt) protected(keep func(context.Context, *Delivery, error) error, why error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	return keep(&a.ctx, a.d, why)
+}
+
+// claims reports whether the attempt runs under a claim.
+func (a *attempt) claims() bool { return a.r.store != nil && a.refused == nil }
+
+func (a *attempt) storeContext() *runContext {
+	return &runContext{parent: a.ctx.parent, deadline: time.Now().Add(storeTimeout), expired: ErrStoreUnavailable}
+}
+
+// wait returns the outcome when the attempt has ended, or sooner if a step takes
+// longer than it may.
+func (a *attempt) wait() Outcome {
+	look := time.NewTimer(a.firstLook())
+	defer look.Stop()
+	for kept := false; ; {
+		select {
+		case <-a.done:
+			return a.out
+		case <-look.C:
+		}
+		switch a.phase.Load() {
+		case claiming:
+			if time.Since(a.started) >= storeTimeout && a.phase.CompareAndSwap(claiming, abandoned) {
+				return storeUnavailable.outcome(unavailable(context.DeadlineExceeded))
+			}
+		case running:
+			if !kept && a.claims() && (a.late() || time.Since(a.started) >= a.r.lease/3) {
+				kept = true
+				a.r.gate.help()
+				go a.keep()
+			}
+			if a.late() {
+				return failed.outcome(ErrHandlerTimeout)
+			}
+		case settling:
+			return a.settled()
+		}
+		look.Reset(a.nextLook())
+	}
+}
+
+// settled gives the store its second to settle; the outcome is certain already.
+func (a *attempt) settled() Outcome {
+	select {
+	case <-a.done:
+	case <-time.After(storeTimeout):
+	}
+	return a.out
+}
+
+// late reports whether the callbacks have overstayed.
+func (a *attempt) late() bool {
+	return a.r.handlerTimeout > 0 && time.Since(a.started) >= a.r.handlerTimeout+lateGrace
+}
+
+// firstLook returns when the first step may be overdue.
+func (a *attempt) firstLook() time.Duration {
+	look := min(storeTimeout, max(a.r.lease/3, shortestLook))
+	if a.r.handlerTimeout > 0 {
+		look = min(look, a.r.handlerTimeout+lateGrace)
+	}
+	return look
+}
+
+func (a *attempt) nextLook() time.Duration {
+	look := storeTimeout
+	if a.r.handlerTimeout > 0 {
+		look = min(look, a.r.handlerTimeout+lateGrace-time.Since(a.started))
+	}
+	return max(look, shortestLook)
+}
+
+// shortestLook keeps a slow claim from being watched all the time.
+const shortestLook = 5 * time.Millisecond
+
+// newToken returns a token that no other attempt has, of this process or another.
+func (r *Receiver) newToken() string {
+	return r.instance + strconv.FormatUint(r.attempts.Add(1), 36)
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrStoreUnavailable, err) }
+
+// panicError is a recovered panic. The stack is for the log.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("%v: %v", ErrPanicked, e.value) }
+func (e *panicError) Unwrap() error { return ErrPanicked }

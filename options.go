@@ -1,0 +1,185 @@
+package sonzaihook
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// The defaults of the options.
+const (
+	DefaultTolerance      = 5 * time.Minute
+	DefaultMaxBody        = 2 << 20
+	DefaultHandlerTimeout = 30 * time.Second
+	DefaultStoreCapacity  = 100_000
+	DefaultLease          = 30 * time.Second
+)
+
+// Option changes how a [Receiver] works. [New] checks the values.
+type Option func(*settings)
+
+type settings struct {
+	tolerance      time.Duration
+	maxBody        int64
+	authorization  *[sha256.Size]byte
+	now            func() time.Time
+	store          Store
+	identity       func(*Delivery) string
+	handlerTimeout time.Duration
+	logger         *slog.Logger
+	validator      Validator
+	observer       func(context.Context, Outcome)
+	maxInFlight    int
+	lease          time.Duration
+}
+
+// Validator checks a decoded event before a callback gets it. It is what a
+// *validator.Validate of go-playground/validator is. It is called concurrently.
+//
+// Of the documented types it is given a pointer to a struct with the agent's id
+// and the payload, of a type registered with [On] a pointer to the payload
+// itself if that is a struct, and else nothing.
+type Validator interface {
+	Struct(s any) error
+}
+
+// WithTolerance sets how far the time in a signature may be from now, in either
+// direction, in whole seconds. The default is 5 minutes, as in the platform's
+// SDKs. It must be positive: a receiver without a tolerance would take
+// every delivery that was ever recorded, so it cannot be turned off.
+func WithTolerance(d time.Duration) Option {
+	return func(s *settings) { s.tolerance = d }
+}
+
+// WithMaxBody sets how many bytes a body may have; a longer one is answered 413
+// and not read further. The default is 2 MiB, twice what the platform was seen
+// to send. It must be positive and cannot be turned off.
+func WithMaxBody(n int64) Option {
+	return func(s *settings) { s.maxBody = n }
+}
+
+// WithAuthorization demands that the Authorization header is v, byte for byte:
+// the auth_header given when the webhook was registered. It is compared in
+// constant time. The default is the empty string, which demands nothing.
+func WithAuthorization(v string) Option {
+	return func(s *settings) {
+		s.authorization = nil
+		if v != "" {
+			digest := sha256.Sum256([]byte(v))
+			s.authorization = &digest
+		}
+	}
+}
+
+// WithClock sets where the receiver reads the time for signatures, for the end
+// of a rotation's grace and for durations. It does not drive timeouts. The
+// default is time.Now. It is called concurrently.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) { s.now = now }
+}
+
+// WithStore sets where the identities of running and handled deliveries are
+// kept. Several instances behind a load balancer need one that they share. The
+// default is a memory store of 100,000 identities; nil turns recognising off,
+// and then every copy of a delivery runs.
+func WithStore(store Store) Option {
+	return func(s *settings) { s.store = store }
+}
+
+// WithIdentity sets how a copy of a delivery is recognised. The function is given
+// a delivery whose ID is the identity that it would have by default, and returns
+// another, or the empty string to keep it. Two deliveries with the same identity
+// are one event: the second is not run. The default, and nil, keeps every ID.
+// It is called concurrently.
+func WithIdentity(identity func(*Delivery) string) Option {
+	return func(s *settings) { s.identity = identity }
+}
+
+// WithHandlerTimeout sets how long the callbacks of one delivery may run. Then
+// their context ends with [ErrHandlerTimeout] as its cause and the delivery is
+// answered 500; a callback that goes on regardless keeps its claim until it
+// returns, so that no copy runs beside it. The default is 30 seconds, 0 turns it
+// off, and a negative value is refused.
+func WithHandlerTimeout(d time.Duration) Option {
+	return func(s *settings) { s.handlerTimeout = d }
+}
+
+// WithLogger sets where refusals (warn), failures (error) and handled deliveries
+// (debug) are logged. No record holds a secret, a signature, an Authorization
+// value or a body. The default is slog.Default(); a logger with
+// slog.DiscardHandler turns it off, nil is refused.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) { s.logger = logger }
+}
+
+// WithValidator sets what checks a decoded event. What it refuses goes to
+// [Receiver.OnDeadLetter] and is answered 422. The default, nil, checks nothing.
+func WithValidator(v Validator) Option {
+	return func(s *settings) { s.validator = v }
+}
+
+// WithObserver sets a function that is told the [Outcome] of every delivery,
+// refused ones included, just before it is answered. The function is called
+// concurrently and should be quick; a panic in it is logged and changes nothing.
+// The default, nil, tells nobody.
+func WithObserver(observer func(context.Context, Outcome)) Option {
+	return func(s *settings) { s.observer = observer }
+}
+
+// WithMaxInFlight sets how many deliveries may run at once. One more is answered
+// 503 with a Retry-After; there is no queue, the platform is the queue. Refused
+// deliveries do not count. The default, 0, sets no bound, and a negative value is
+// refused.
+func WithMaxInFlight(n int) Option {
+	return func(s *settings) { s.maxInFlight = n }
+}
+
+// WithLease sets for how long a claim in the [Store] holds if nobody renews it.
+// A running callback renews its claim every third of it; a process that died
+// stops, so the lease is how long its deliveries are answered "in flight" before
+// a retry may run them. The default is 30 seconds. It must be positive and cannot
+// be turned off.
+func WithLease(d time.Duration) Option {
+	return func(s *settings) { s.lease = d }
+}
+
+func newSettings(options []Option) (*settings, error) {
+	s := &settings{
+		tolerance:      DefaultTolerance,
+		maxBody:        DefaultMaxBody,
+		now:            time.Now,
+		store:          NewMemoryStore(DefaultStoreCapacity),
+		handlerTimeout: DefaultHandlerTimeout,
+		logger:         slog.Default(),
+		lease:          DefaultLease,
+	}
+	for _, option := range options {
+		if option == nil {
+			return nil, fmt.Errorf("%w: an option is nil", ErrInvalidOption)
+		}
+		option(s)
+	}
+	return s, s.check()
+}
+
+func (s *settings) check() error {
+	switch {
+	case s.tolerance <= 0:
+		return fmt.Errorf("%w: WithTolerance(%v), it must be positive", ErrInvalidOption, s.tolerance)
+	case s.maxBody <= 0:
+		return fmt.Errorf("%w: WithMaxBody(%d), it must be positive", ErrInvalidOption, s.maxBody)
+	case s.now == nil:
+		return fmt.Errorf("%w: WithClock(nil)", ErrInvalidOption)
+	case s.handlerTimeout < 0:
+		return fmt.Errorf("%w: WithHandlerTimeout(%v), it must not be negative", ErrInvalidOption, s.handlerTimeout)
+	case s.logger == nil:
+		return fmt.Errorf("%w: WithLogger(nil), use slog.DiscardHandler to be silent", ErrInvalidOption)
+	case s.lease <= 0:
+		return fmt.Errorf("%w: WithLease(%v), it must be positive", ErrInvalidOption, s.lease)
+	case s.maxInFlight < 0:
+		return fmt.Errorf("%w: WithMaxInFlight(%d), it must not be negative", ErrInvalidOption, s.maxInFlight)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package sonzaihook
+
+import (
+	"cmp"
+	"encoding/json"
+	"time"
+)
+
+// The payloads. The platform documents the REST shapes of the things that its
+// events speak of, not the deliveries; these structs follow the REST shapes.
+// Numbers may come as integers, arrays may be null, times may be absent. What a
+// struct has no field for is in [Event.Raw].
+
+// Message is the payload of [EventMessage]: an agent has something to say.
+type Message struct {
+	MessageID string `json:"message_id"`
+	// Content is the text. GeneratedMessage is the same text under the name that
+	// the REST API uses; both are set, whichever came.
+	Content          string    `json:"content" validate:"required"`
+	GeneratedMessage string    `json:"generated_message"`
+	CheckType        string    `json:"check_type"`
+	Intent           string    `json:"intent"`
+	WakeupID         string    `json:"wakeup_id"`
+	Status           string    `json:"status"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// MoodChange is the payload of [EventMoodChange]. The four dimensions run from 0
+// to 100; a tension of 0 is tense, one of 100 calm. The deltas are what the
+// change added to each.
+type MoodChange struct {
+	Valence          float64   `json:"valence"`
+	Arousal          float64   `json:"arousal"`
+	Tension          float64   `json:"tension"`
+	Affiliation      float64   `json:"affiliation"`
+	Label            string    `json:"label"`
+	DeltaValence     float64   `json:"delta_valence"`
+	DeltaArousal     float64   `json:"delta_arousal"`
+	DeltaTension     float64   `json:"delta_tension"`
+	DeltaAffiliation float64   `json:"delta_affiliation"`
+	TriggerType      string    `json:"trigger_type"`
+	TriggerReason    string    `json:"trigger_reason"`
+	Timestamp        time.Time `json:"timestamp"`
+}
+
+// MemoryAdded is the payload of [EventMemoryAdded]: a fact that an agent has
+// learned.
+type MemoryAdded struct {
+	FactID string `json:"fact_id"`
+	// AtomicText is the fact in one sentence. Content is the same text under the
+	// name that stored facts use; both are set, whichever came.
+	AtomicText string    `json:"atomic_text" validate:"required"`
+	Content    string    `json:"content"`
+	FactType   string    `json:"fact_type"`
+	Importance float64   `json:"importance"`
+	Confidence float64   `json:"confidence"`
+	Sentiment  string    `json:"sentiment"`
+	Entities   []string  `json:"entities"`
+	TopicTags  []string  `json:"topic_tags"`
+	SessionID  string    `json:"session_id"`
+	NodeID     string    `json:"node_id"`
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+// Breakthrough is the payload of [EventBreakthrough]: an agent has outgrown what
+// it was.
+type Breakthrough struct {
+	BreakthroughID      string    `json:"breakthrough_id"`
+	BreakthroughNumber  int       `json:"breakthrough_number"`
+	LevelAtBreakthrough int       `json:"level_at_breakthrough"`
+	Narrative           string    `json:"narrative"`
+	TraitEvolved        string    `json:"trait_evolved"`
+	PersonalityShifts   []string  `json:"personality_shifts"`
+	NewGoals            []string  `json:"new_goals"`
+	AchievedGoals       []string  `json:"achieved_goals"`
+	SkillPointsAwarded  int       `json:"skill_points_awarded"`
+	Acknowledged        bool      `json:"acknowledged"`
+	CreatedAt           time.Time `json:"created_at"`
+}
+
+// Wakeup is the payload of [EventWakeup]: a time has come at which an agent
+// wanted to speak.
+type Wakeup struct {
+	// WakeupID is the id of the wakeup, whether it came beside it or in it.
+	WakeupID string          `json:"wakeup_id"`
+	Wakeup   ScheduledWakeup `json:"wakeup"`
+	// MemoryContext is what the agent remembers for the occasion: any JSON, or
+	// nil where there is none.
+	MemoryContext    json.RawMessage `json:"memory_context"`
+	HasEnergy        bool            `json:"has_energy"`
+	GeneratedMessage string          `json:"generated_message"`
+}
+
+// ScheduledWakeup is the wakeup that a [Wakeup] event is about.
+type ScheduledWakeup struct {
+	WakeupID         string    `json:"wakeup_id"`
+	AgentID          string    `json:"agent_id"`
+	UserID           string    `json:"user_id"`
+	CheckType        string    `json:"check_type"`
+	Intent           string    `json:"intent"`
+	ScheduledAt      time.Time `json:"scheduled_at"`
+	Status           string    `json:"status"`
+	Occasion         string    `json:"occasion"`
+	InterestTopic    string    `json:"interest_topic"`
+	EventDescription string    `json:"event_description"`
+	LastTopic        string    `json:"last_topic"`
+	ResearchSummary  string    `json:"research_summary"`
+	ExecutedAt       time.Time `json:"executed_at"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// Consolidation is the payload of [EventConsolidation]: an agent has slept on
+// its days.
+type Consolidation struct {
+	Period                 string       `json:"period"` // "daily" or "weekly"
+	DaysProcessed          int          `json:"days_processed"`
+	ConsolidationProcessed int          `json:"consolidation_processed"`
+	WeeklyConsolidations   int          `json:"weekly_consolidations"`
+	DiaryEntriesCreated    int          `json:"diary_entries_created"`
+	DiaryEntries           []DiaryEntry `json:"diary_entries"`
+}
+
+// DiaryEntry is a page of an agent's diary. Date is a day, as the platform
+// writes it ("2026-03-01").
+type DiaryEntry struct {
+	Date    string   `json:"date"`
+	Content string   `json:"content"`
+	Mood    string   `json:"mood"`
+	Topics  []string `json:"topics"`
+}
+
+// payload is what the six structs share: each knows which of its fields has two
+// names on the wire, and by which of them the thing is known.
+type payload interface {
+	// complete fills fields from their other names and from the envelope.
+	complete(env *envelope)
+	// naturalKey returns the id of the thing itself, empty where it has none.
+	naturalKey() string
+}
+
+var (
+	_ payload = (*Message)(nil)
+	_ payload = (*MoodChange)(nil)
+	_ payload = (*MemoryAdded)(nil)
+	_ payload = (*Breakthrough)(nil)
+	_ payload = (*Wakeup)(nil)
+	_ payload = (*Consolidation)(nil)
+)
+
+func (m *Message) complete(env *envelope) {
+	m.Content = cmp.Or(m.Content, m.GeneratedMessage)
+	m.GeneratedMessage = m.Content
+	m.CreatedAt = firstTime(m.CreatedAt, env.CreatedAt)
+}
+
+func (m *Message) naturalKey() string { return m.MessageID }
+
+func (m *MoodChange) complete(env *envelope) {
+	m.Timestamp = firstTime(m.Timestamp, env.Timestamp, env.CreatedAt)
+}
+
+func (m *MoodChange) naturalKey() string { return "" }
+
+func (m *MemoryAdded) complete(env *envelope) {
+	m.AtomicText = cmp.Or(m.AtomicText, m.Content)
+	m.Content = cmp.Or(m.Content, m.AtomicText)
+	m.CreatedAt = firstTime(m.CreatedAt, env.CreatedAt)
+}
+
+func (m *MemoryAdded) naturalKey() string { return "" }
+
+func (b *Breakthrough) complete(env *envelope) {
+	b.CreatedAt = firstTime(b.CreatedAt, env.CreatedAt)
+}
+
+func (b *Breakthrough) naturalKey() string { return b.BreakthroughID }
+
+func (w *Wakeup) complete(env *envelope) {
+	w.WakeupID = cmp.Or(w.WakeupID, w.Wakeup.WakeupID)
+	w.Wakeup.WakeupID = w.WakeupID
+	env.AgentID = cmp.Or(env.AgentID, w.Wakeup.AgentID)
+	env.UserID = cmp.Or(env.UserID, w.Wakeup.UserID)
+}
+
+func (w *Wakeup) naturalKey() string { return w.WakeupID }
+
+func (c *Consolidation) complete(*envelope) {}
+
+func (c *Consolidation) naturalKey() string { return "" }
+
+func firstTime(times ...time.Time) time.Time {
+	for _, t := range times {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
