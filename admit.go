@@ -28,12 +28,15 @@ func (r *Receiver) admit(header http.Header, now time.Time, sig *signature) erro
 			return ErrWrongAuthorization
 		}
 	}
-	values := header[SignatureHeader]
-	if len(values) > 1 {
+	switch lines := header[SignatureHeader]; len(lines) {
+	case 0:
+		return ErrMissingSignature
+	case 1:
+		if err := sig.parse(lines[0]); err != nil {
+			return err
+		}
+	default:
 		return malformed("more than one header line")
-	}
-	if err := sig.parse(first(header, SignatureHeader)); err != nil {
-		return err
 	}
 	return sig.checkTime(now, r.tolerance)
 }

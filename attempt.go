@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -21,11 +22,15 @@ type attempt struct {
 	table *routeTable
 	token string
 	ctx   runContext // the callbacks' context
+	step  runContext // the context of claiming, then of settling
 
 	started time.Time
 	phase   atomic.Int32
-	done    chan struct{} // closed when the goroutine has ended
-	claimMu sync.Mutex    // held while the claim is renewed or settled
+	claimMu sync.Mutex // held while the claim is renewed or settled
+
+	doneMu sync.Mutex
+	over   bool          // the goroutine has ended
+	done   chan struct{} // closed then; made when somebody waits
 
 	refused error   // why nothing may run and only the dead letter is left
 	err     error   // what the callbacks returned
@@ -38,7 +43,7 @@ const (
 	claiming int32 = iota
 	running
 	settling
-	ended
+	stopped // nothing ran: it was no use or not possible
 	abandoned
 )
 
@@ -56,23 +61,23 @@ func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, 
 	a := &attempt{
 		r: r, d: d, table: table, refused: refused,
 		started: time.Now(),
-		done:    make(chan struct{}),
 		out:     failed.outcome(errGoexit),
 	}
 	a.ctx.parent, a.ctx.expired = ctx, ErrHandlerTimeout
-	if r.handlerTimeout > 0 {
-		a.ctx.deadline = a.started.Add(r.handlerTimeout)
-	}
+	a.ctx.started, a.ctx.limit = a.started, r.handlerTimeout
 	if a.claims() {
 		a.token = r.newToken()
 	}
 	go a.work()
+	// Most callbacks end before they first wait for something. Then this
+	// goroutine need not wait either, nor set a timer.
+	runtime.Gosched()
 	return a.wait()
 }
 
 // work is the goroutine of an attempt.
 func (a *attempt) work() {
-	defer close(a.done)
+	defer a.end()
 	defer a.r.gate.leave()
 	if !a.claim() {
 		return
@@ -133,18 +138,47 @@ func (a *attempt) protected(keep func(context.Context, *Delivery, error) error, 
 // claims reports whether the attempt runs under a claim.
 func (a *attempt) claims() bool { return a.r.store != nil && a.refused == nil }
 
-func (a *attempt) storeContext() *runContext {
-	return &runContext{parent: a.ctx.parent, deadline: time.Now().Add(storeTimeout), expired: ErrStoreUnavailable}
+// storeContext makes c the context of one call to the store.
+func (a *attempt) storeContext(c *runContext) *runContext {
+	*c = runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
+	return c
+}
+
+func (a *attempt) end() {
+	a.doneMu.Lock()
+	defer a.doneMu.Unlock()
+	a.over = true
+	if a.done != nil {
+		close(a.done)
+	}
+}
+
+// ended returns a channel that is closed when the goroutine has ended, or nil if
+// it has ended already.
+func (a *attempt) ended() <-chan struct{} {
+	a.doneMu.Lock()
+	defer a.doneMu.Unlock()
+	if a.over {
+		return nil
+	}
+	if a.done == nil {
+		a.done = make(chan struct{})
+	}
+	return a.done
 }
 
 // wait returns the outcome when the attempt has ended, or sooner if a step takes
 // longer than it may.
 func (a *attempt) wait() Outcome {
+	done := a.ended()
+	if done == nil {
+		return a.out
+	}
 	look := time.NewTimer(a.firstLook())
 	defer look.Stop()
 	for kept := false; ; {
 		select {
-		case <-a.done:
+		case <-done:
 			return a.out
 		case <-look.C:
 		}
@@ -157,22 +191,22 @@ func (a *attempt) wait() Outcome {
 			if !kept && a.claims() && (a.late() || time.Since(a.started) >= a.r.lease/3) {
 				kept = true
 				a.r.gate.help()
-				go a.keep()
+				go a.keep(done)
 			}
 			if a.late() {
 				return failed.outcome(ErrHandlerTimeout)
 			}
 		case settling:
-			return a.settled()
+			return a.settled(done)
 		}
 		look.Reset(a.nextLook())
 	}
 }
 
 // settled gives the store its second to settle; the outcome is certain already.
-func (a *attempt) settled() Outcome {
+func (a *attempt) settled(done <-chan struct{}) Outcome {
 	select {
-	case <-a.done:
+	case <-done:
 	case <-time.After(storeTimeout):
 	}
 	return a.out
@@ -205,7 +239,8 @@ const shortestLook = 5 * time.Millisecond
 
 // newToken returns a token that no other attempt has, of this process or another.
 func (r *Receiver) newToken() string {
-	return r.instance + strconv.FormatUint(r.attempts.Add(1), 36)
+	var token [64]byte
+	return string(strconv.AppendUint(append(token[:0], r.instance...), r.attempts.Add(1), 36))
 }
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrStoreUnavailable, err) }

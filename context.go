@@ -7,15 +7,16 @@ import (
 )
 
 // runContext is the context of one step of an attempt. It has the values of the
-// request's context but not its end, and a deadline of its own. Most callbacks
+// request's context but not its end, and a time limit of its own. Most callbacks
 // of a webhook are quick and never look at their context, so the standard
 // context behind it is made when it is first asked for.
 //
 // It implements context.Context and is safe for concurrent use.
 type runContext struct {
-	parent   context.Context
-	deadline time.Time // zero: none
-	expired  error     // the cause when the deadline passes
+	parent  context.Context
+	started time.Time
+	limit   time.Duration // zero: none
+	expired error         // the cause when the limit is reached
 
 	mu     sync.Mutex
 	inner  context.Context
@@ -33,8 +34,8 @@ func (c *runContext) made() context.Context {
 		return c.inner
 	}
 	base, stop := context.WithoutCancel(c.parent), context.CancelFunc(func() {})
-	if !c.deadline.IsZero() {
-		base, stop = context.WithDeadlineCause(base, c.deadline, c.expired)
+	if c.limit > 0 {
+		base, stop = context.WithDeadlineCause(base, c.started.Add(c.limit), c.expired)
 	}
 	inner, cancel := context.WithCancelCause(base)
 	c.inner = inner
@@ -59,7 +60,7 @@ func (c *runContext) end(cause error) {
 	}
 }
 
-func (c *runContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c *runContext) Deadline() (time.Time, bool) { return c.made().Deadline() }
 func (c *runContext) Done() <-chan struct{}       { return c.made().Done() }
 func (c *runContext) Err() error                  { return c.made().Err() }
 func (c *runContext) Value(key any) any           { return c.made().Value(key) }

@@ -30,7 +30,7 @@ type envelope struct {
 	CreatedAt time.Time `json:"created_at"`
 	Timestamp time.Time `json:"timestamp"`
 
-	payloadID string // the id in the payload, where that is an object of its own
+	inner inner // of the payload, where that is an object of its own
 }
 
 func (e *envelope) name() string { return cmp.Or(e.EventType, e.Type, e.Event) }
@@ -42,12 +42,14 @@ func (e *envelope) adopt(in *inner) {
 	e.AgentID = cmp.Or(e.AgentID, in.AgentID)
 	e.UserID = cmp.Or(e.UserID, in.UserID)
 	e.ProjectID = cmp.Or(e.ProjectID, in.ProjectID)
-	e.payloadID = in.ID
+	e.inner = *in
 }
 
-// inner is what the REST shapes carry in the payload itself.
+// inner is what the REST shapes carry in the payload itself. The documentation's
+// polling example has a message's id and check type under the short names.
 type inner struct {
 	ID        string `json:"id"`
+	Type      string `json:"type"`
 	AgentID   string `json:"agent_id"`
 	UserID    string `json:"user_id"`
 	ProjectID string `json:"project_id"`

@@ -139,6 +139,7 @@ type Delivery struct {
 	proof  proof
 	route  *route
 	events []placed // one *Event[T] for each shape of the route
+	first  [1]placed
 }
 
 // proof is what authenticated a delivery; it is empty where the caller of

@@ -77,7 +77,7 @@ func (a *attempt) claim() bool {
 	if !a.claims() {
 		return a.phase.CompareAndSwap(claiming, running)
 	}
-	ctx := a.storeContext()
+	ctx := a.storeContext(&a.step)
 	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 	ctx.end(context.Canceled)
 	if !a.phase.CompareAndSwap(claiming, running) {
@@ -94,7 +94,7 @@ func (a *attempt) claim() bool {
 	default:
 		return true
 	}
-	a.phase.Store(ended)
+	a.phase.Store(stopped)
 	return false
 }
 
@@ -103,7 +103,7 @@ func (a *attempt) abandon(state State) {
 	if state != Claimed {
 		return
 	}
-	ctx := a.storeContext()
+	ctx := a.storeContext(new(runContext))
 	defer ctx.end(context.Canceled)
 	if err := a.r.store.Release(ctx, a.d.ID, a.token); err != nil {
 		a.r.warn(ctx, "sonzaihook: late claim not released", a.d, err)
@@ -116,7 +116,7 @@ func (a *attempt) settle() {
 	if !a.claims() {
 		return
 	}
-	ctx := a.storeContext()
+	ctx := a.storeContext(&a.step)
 	defer ctx.end(context.Canceled)
 	if a.out.settled() {
 		if err := a.r.store.Commit(ctx, a.d.ID, a.token, keepDone); err != nil {
@@ -132,7 +132,7 @@ func (a *attempt) settle() {
 // keep renews the claim of a callback that takes long, every third of the lease,
 // until the attempt ends. If the lease runs out all the same, or somebody else
 // has the claim, the callback's context ends with ErrLeaseLost as its cause.
-func (a *attempt) keep() {
+func (a *attempt) keep(done <-chan struct{}) {
 	defer a.r.gate.helped()
 	lapse := time.AfterFunc(a.r.lease-time.Since(a.started), func() { a.lose(ErrLeaseLost) })
 	defer lapse.Stop()
@@ -148,7 +148,7 @@ func (a *attempt) keep() {
 			return
 		}
 		select {
-		case <-a.done:
+		case <-done:
 			return
 		case <-tick.C:
 		}
@@ -163,7 +163,7 @@ func (a *attempt) renew() (State, error) {
 	if a.phase.Load() != running {
 		return Claimed, nil
 	}
-	ctx := a.storeContext()
+	ctx := a.storeContext(new(runContext))
 	defer ctx.end(context.Canceled)
 	return a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 }

@@ -148,6 +148,8 @@ var (
 )
 
 func (m *Message) complete(env *envelope) {
+	m.MessageID = cmp.Or(m.MessageID, env.inner.ID)
+	m.CheckType = cmp.Or(m.CheckType, env.inner.Type)
 	m.Content = cmp.Or(m.Content, m.GeneratedMessage)
 	m.GeneratedMessage = m.Content
 	m.CreatedAt = firstTime(m.CreatedAt, env.CreatedAt)

@@ -22,6 +22,7 @@ func (r *Receiver) resolve(d *Delivery, table *routeTable) error {
 	if err != nil {
 		return err
 	}
+	d.events = d.first[:0] // most routes have one shape
 	route, shapes := table.find(expected), unheard
 	if route != nil {
 		shapes = route.shapes
@@ -82,10 +83,10 @@ func (r *Receiver) identify(d *Delivery, expected EventType, decoded decoded) er
 		return fmt.Errorf("%w: its type reads in two ways", ErrUndecodable)
 	}
 	if d.Name == "" {
-		d.Name = decoded.name
-	}
-	if d.Name == "" {
 		d.Name = string(expected)
+		if canonical(decoded.name) == expected {
+			d.Name = decoded.name
+		}
 	}
 	d.Type = expected
 	if d.ID == "" {

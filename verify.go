@@ -136,7 +136,7 @@ func (s *signature) parseMAC(value string) error {
 	}
 	mac := &s.macs[s.n]
 	for i := range mac {
-		high, low := hexDigit(value[2*i]), hexDigit(value[2*i+1])
+		high, low := hexDigits[value[2*i]], hexDigits[value[2*i+1]]
 		if high|low > 0xf {
 			return malformed("v1 is not 64 lowercase hex digits")
 		}
@@ -146,16 +146,16 @@ func (s *signature) parseMAC(value string) error {
 	return nil
 }
 
-// hexDigit returns the value of a lowercase hex digit, or 0xff.
-func hexDigit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
+// hexDigits maps a lowercase hex digit to its value and all else to 0xff.
+var hexDigits = func() (digits [256]byte) {
+	for i := range digits {
+		digits[i] = 0xff
 	}
-	return 0xff
-}
+	for value, digit := range []byte("0123456789abcdef") {
+		digits[digit] = byte(value)
+	}
+	return digits
+}()
 
 // checkTime compares in unsigned seconds, which cannot overflow for any t.
 func (s *signature) checkTime(now time.Time, tolerance time.Duration) error {

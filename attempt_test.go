@@ -1,0 +1,466 @@
+package sonzaihook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCopyOfAHandledDeliveryIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil).count(nil)
+	for _, typ := range sonzaihook.EventTypes() {
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, typ))))
+		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, typ), hooktest.Repeated())))
+	}
+	require.EqualValues(t, len(sonzaihook.EventTypes()), h.runs.Load())
+}
+
+func TestIdentityIsTheFirstThatExists(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	for _, c := range []struct {
+		name, body, want string
+	}{
+		{"event id", `{"type":"agent.wakeup","event_id":"e1","id":"e2","wakeup":{"wakeup_id":"w"}}`, "e1"},
+		{"id", `{"type":"agent.wakeup","id":"e2","wakeup":{"wakeup_id":"w"}}`, "e2"},
+		{"wakeup", `{"type":"agent.wakeup","wakeup":{"wakeup_id":"w"}}`, "agent.wakeup:w"},
+		{"wakeup beside it", `{"type":"on_wakeup_ready","data":{"wakeup_id":"w"}}`, "agent.wakeup:w"},
+		{"message", `{"type":"agent.message","data":{"message_id":"m"}}`, "agent.message:m"},
+		{"breakthrough", `{"type":"agent.breakthrough","breakthrough_id":"b"}`, "agent.breakthrough:b"},
+		{"a long id", fmt.Sprintf(`{"type":"x","id":"%0300d"}`, 1), "sha256:6e2f9f3f"},
+		{"digest", `{"type":"agent.mood_change","valence":1}`, "sha256:"},
+		{"digest of a message without an id", `{"type":"agent.message"}`, "sha256:"},
+	} {
+		h := newHooks(t, nil).count(nil)
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at))))
+		id := h.last(t).DeliveryID
+		if c.want == "sha256:" || c.name == "a long id" {
+			require.Len(t, id, len("sha256:")+64, c.name)
+		} else {
+			require.Equal(t, c.want, id, c.name)
+		}
+		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at))), c.name)
+		resigned := hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at.Add(-2*time.Second)))
+		if c.want == "sha256:" {
+			require.Equal(t, "processed", code(t, resigned), "%s: the same bytes at another time are another event", c.name)
+		} else {
+			require.Equal(t, "duplicate", code(t, resigned), c.name)
+		}
+	}
+}
+
+func TestIdentityDoesNotDependOnWhoListens(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	sonzaihook.On(h.Receiver, sonzaihook.EventMessage, func(context.Context, *sonzaihook.Event[lead]) error { return nil })
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"agent.message","data":{"message_id":"m"}}`))))
+	require.Equal(t, "agent.message:m", h.last(t).DeliveryID)
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"agent.message","data":{"message_id":{},"lead_id":"l"}}`))))
+	require.Contains(t, h.last(t).DeliveryID, "sha256:")
+}
+
+func TestIdentityCanBeReplaced(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil, sonzaihook.WithIdentity(func(d *sonzaihook.Delivery) string {
+		if d.Type == sonzaihook.EventMessage {
+			return "one"
+		}
+		return ""
+	})).count(nil)
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
+	require.Equal(t, "one", h.last(t).DeliveryID)
+	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, hooktest.FlatFixture(t, sonzaihook.EventMessage))))
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup))))
+	require.Equal(t, "evt_01JWAKE", h.last(t).DeliveryID)
+}
+
+func TestWithoutAStoreEveryCopyRuns(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil, sonzaihook.WithStore(nil)).count(nil)
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t), hooktest.Repeated())))
+	require.EqualValues(t, 2, h.runs.Load())
+}
+
+func TestFailedDeliveryRunsAgainWhenThePlatformRetries(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+		switch h.runs.Add(1) {
+		case 1:
+			return errUser
+		case 2:
+			panic("boom")
+		}
+		return nil
+	})
+	for _, want := range []string{"failed", "panicked", "processed", "duplicate"} {
+		require.Equal(t, want, code(t, hooktest.Deliver(t, h, message(t))))
+	}
+}
+
+func TestCopyThatArrivesWhileTheFirstRunsIsPutOff(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	running, finish := make(chan struct{}), make(chan error)
+	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+		close(running)
+		return <-finish
+	})
+	first := make(chan *httptest.ResponseRecorder)
+	go func() { first <- hooktest.Deliver(t, h, message(t)) }()
+	<-running
+	copied := hooktest.Deliver(t, h, message(t))
+	require.Equal(t, "in_flight", code(t, copied))
+	require.Equal(t, "5", copied.Header().Get("Retry-After"))
+	finish <- nil
+	require.Equal(t, "processed", code(t, <-first))
+	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, message(t))))
+}
+
+func TestClientThatGoesAwayDoesNotStopACallback(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	type key struct{}
+	ctx, goAway := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
+		goAway()
+		require.NoError(t, ctx.Err())
+		require.Equal(t, "value", ctx.Value(key{}))
+		return nil
+	})
+	require.Equal(t, "processed", h.Receive(ctx, hooktest.NewRequest(t, message(t)).Header, message(t)).Code)
+}
+
+func TestCallbackThatHeedsItsDeadlineFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil)
+		h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
+			deadline, limited := ctx.Deadline()
+			require.True(t, limited)
+			require.Equal(t, time.Now().Add(sonzaihook.DefaultHandlerTimeout), deadline)
+			<-ctx.Done()
+			require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+			require.ErrorIs(t, context.Cause(ctx), sonzaihook.ErrHandlerTimeout)
+			return ctx.Err()
+		})
+		start := time.Now()
+		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
+		require.Equal(t, sonzaihook.DefaultHandlerTimeout, time.Since(start))
+		require.ErrorIs(t, h.last(t).Err, context.DeadlineExceeded)
+	})
+}
+
+func TestCallbackThatOverstaysKeepsItsClaimUntilItReturns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(2*time.Second), sonzaihook.WithLease(10*time.Second))
+		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+			h.runs.Add(1)
+			time.Sleep(time.Minute)
+			return nil
+		})
+		start := time.Now()
+		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
+		require.Less(t, time.Since(start), 3*time.Second)
+		require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrHandlerTimeout)
+		for range 5 {
+			time.Sleep(10 * time.Second)
+			require.Equal(t, "in_flight", code(t, hooktest.Deliver(t, h, message(t), hooktest.At(time.Now()))))
+		}
+		time.Sleep(10 * time.Second)
+		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, message(t), hooktest.At(time.Now()))), "it succeeded in the end")
+		require.EqualValues(t, 1, h.runs.Load())
+	})
+}
+
+func TestWithoutATimeoutACallbackHasNoDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(0))
+		h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
+			_, limited := ctx.Deadline()
+			require.False(t, limited)
+			time.Sleep(10 * time.Minute)
+			return ctx.Err()
+		})
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
+	})
+}
+
+func TestContextEndsWithTheRun(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	var used, unused context.Context
+	h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
+		used = ctx
+		return ctx.Err()
+	})
+	h.OnWakeup(func(ctx context.Context, _ *sonzaihook.WakeupEvent) error {
+		unused = ctx
+		return nil
+	})
+	hooktest.Deliver(t, h, message(t))
+	hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup))
+	require.ErrorIs(t, used.Err(), context.Canceled)
+	require.ErrorIs(t, unused.Err(), context.Canceled)
+}
+
+// hangingStore hangs in the calls that are named, without a look at the context,
+// until it is let go.
+type hangingStore struct {
+	sonzaihook.Store
+	claim, settle time.Duration
+}
+
+func (s hangingStore) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
+	time.Sleep(s.claim)
+	return s.Store.Claim(ctx, key, token, lease)
+}
+
+func (s hangingStore) Commit(ctx context.Context, key, token string, keep time.Duration) error {
+	time.Sleep(s.settle)
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	return s.Store.Commit(ctx, key, token, keep)
+}
+
+func (s hangingStore) Release(ctx context.Context, key, token string) error {
+	time.Sleep(s.settle)
+	return s.Store.Release(ctx, key, token)
+}
+
+func TestClaimThatHangsIsAnsweredAfterASecondAndRunsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := sonzaihook.NewMemoryStore(10)
+		slow := newHooks(t, nil, sonzaihook.WithStore(hangingStore{Store: memory, claim: 20 * time.Second})).count(nil)
+		start := time.Now()
+		answer := hooktest.Deliver(t, slow, message(t))
+		require.Equal(t, "store_unavailable", code(t, answer))
+		require.Equal(t, time.Second, time.Since(start))
+		require.ErrorIs(t, slow.last(t).Err, sonzaihook.ErrStoreUnavailable)
+		time.Sleep(time.Minute)
+		require.Zero(t, slow.runs.Load())
+
+		quick := newHooks(t, nil, sonzaihook.WithStore(memory)).count(nil)
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, quick, message(t), hooktest.At(time.Now()))), "the late claim was given back")
+		time.Sleep(time.Minute)
+		answer = hooktest.Deliver(t, slow, message(t), hooktest.At(time.Now()))
+		require.Equal(t, "store_unavailable", code(t, answer), "also when it would have been a duplicate")
+		require.NoError(t, slow.Shutdown(t.Context()), "it waits for the late claim")
+	})
+}
+
+func TestCommitThatHangsOrFailsIsLoggedAndAnswered200(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil, sonzaihook.WithStore(hangingStore{Store: sonzaihook.NewMemoryStore(10), settle: time.Hour})).count(nil)
+		start := time.Now()
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
+		require.LessOrEqual(t, time.Since(start), 2*time.Second)
+		time.Sleep(2 * time.Hour)
+		require.Contains(t, h.log(), "not committed")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil, sonzaihook.WithStore(failing{})).count(errUser)
+		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
+		require.Contains(t, h.log(), "claim not released")
+	})
+}
+
+// failing is a store that claims and can do nothing else.
+type failing struct{}
+
+func (failing) Claim(context.Context, string, string, time.Duration) (sonzaihook.State, error) {
+	return sonzaihook.Claimed, nil
+}
+func (failing) Commit(context.Context, string, string, time.Duration) error { return errUser }
+func (failing) Release(context.Context, string, string) error               { return errUser }
+
+// stolen is a store whose claims are lost as soon as they are renewed.
+type stolen struct {
+	failing
+	claims *atomic.Int64
+	err    error
+}
+
+func (s stolen) Claim(context.Context, string, string, time.Duration) (sonzaihook.State, error) {
+	if s.claims.Add(1) == 1 {
+		return sonzaihook.Claimed, nil
+	}
+	return sonzaihook.InFlight, s.err
+}
+
+func TestCallbackWhoseClaimIsLostIsTold(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err   error
+		after time.Duration
+	}{
+		"somebody else has it": {nil, 10 * time.Second},
+		"renewal fails":        {errUser, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(time.Hour), sonzaihook.WithStore(stolen{claims: new(atomic.Int64), err: c.err}))
+				start := time.Now()
+				h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
+					<-ctx.Done()
+					require.ErrorIs(t, context.Cause(ctx), sonzaihook.ErrLeaseLost)
+					require.InDelta(t, c.after.Seconds(), time.Since(start).Seconds(), 1)
+					return context.Cause(ctx)
+				})
+				require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
+				require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrLeaseLost)
+				require.Contains(t, h.log(), "claim lost")
+			})
+		})
+	}
+}
+
+func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil)
+		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+			time.Sleep(5 * time.Second)
+			h.runs.Add(1)
+			return nil
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t)))) })
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errUser)
+		defer cancel()
+		require.ErrorIs(t, h.Shutdown(ctx), errUser, "the context ends first")
+		require.Equal(t, "shutting_down", code(t, hooktest.Deliver(t, h, hooktest.FlatFixture(t, sonzaihook.EventMessage))))
+		require.NoError(t, h.Shutdown(t.Context()))
+		require.EqualValues(t, 1, h.runs.Load())
+		require.NoError(t, h.Shutdown(t.Context()), "again")
+		wg.Wait()
+	})
+}
+
+func TestNoMoreDeliveriesRunAtOnceThanAllowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, nil, sonzaihook.WithMaxInFlight(2))
+		var wg sync.WaitGroup
+		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		var overloaded atomic.Int64
+		for i := range 5 {
+			wg.Go(func() {
+				answer := hooktest.Deliver(t, h, fmt.Appendf(nil, `{"type":"agent.message","id":"%d"}`, i))
+				if answer.Code == http.StatusServiceUnavailable {
+					require.Equal(t, "overloaded", code(t, answer))
+					require.Equal(t, "1", answer.Header().Get("Retry-After"))
+					overloaded.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 3, overloaded.Load())
+		for i := range 100 {
+			answer := hooktest.Deliver(t, h, fmt.Appendf(nil, `{"type":"agent.wakeup","id":"w%d"}`, i))
+			require.Equal(t, http.StatusOK, answer.Code, "a place is free as soon as a delivery is answered")
+		}
+	})
+}
+
+// A thousand deliveries at once, half of them copies, while the secret rotates.
+func TestManyDeliveriesAtOnceWhileSecretsRotate(t *testing.T) {
+	t.Parallel()
+	const events = 500
+	var runs [events]atomic.Int64
+	var running [events]atomic.Int64
+	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"secret-0"}})
+	h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
+		var n int
+		if _, err := fmt.Sscanf(e.ID, "evt_%d", &n); err != nil {
+			return err
+		}
+		if running[n].Add(1) != 1 {
+			t.Errorf("two copies of %s at a time", e.ID)
+		}
+		defer running[n].Add(-1)
+		if runs[n].Add(1) == 1 && n%10 == 0 {
+			return errors.New("try again")
+		}
+		return nil
+	})
+	var secret atomic.Value
+	secret.Store("secret-0")
+	stop, rotated := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(rotated)
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			next := fmt.Sprintf("secret-%d", i)
+			if err := h.Rotate(sonzaihook.EventMessage, next, time.Minute); err != nil {
+				t.Error(err)
+			}
+			secret.Store(next)
+		}
+	}()
+	server := httptest.NewServer(h)
+	defer server.Close()
+	var wg sync.WaitGroup
+	for i := range 2 * events {
+		wg.Go(func() { deliverUntilDone(t, server, fmt.Sprintf("evt_%d", i%events), &secret) })
+	}
+	wg.Wait()
+	close(stop)
+	<-rotated
+	for n := range events {
+		want := int64(1)
+		if n%10 == 0 {
+			want = 2
+		}
+		require.Equal(t, want, runs[n].Load(), "event %d", n)
+	}
+}
+
+// deliverUntilDone does what the platform does: it tries again on 5xx.
+func deliverUntilDone(t *testing.T, server *httptest.Server, id string, secret *atomic.Value) {
+	body := fmt.Appendf(nil, `{"event_type":"agent.message","event_id":%q,"data":{"content":"hello"}}`, id)
+	for {
+		req := hooktest.NewRequest(t, body, hooktest.To(server.URL), hooktest.SignedWith(secret.Load().(string)))
+		req.RequestURI = ""
+		res, err := server.Client().Do(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = res.Body.Close()
+		switch {
+		case res.StatusCode == http.StatusOK:
+			return
+		case res.StatusCode < 500:
+			t.Errorf("%s: %d", id, res.StatusCode)
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,190 @@
+package sonzaihook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/testdata"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever Verify accepts, a plain computation of the HMAC accepts too.
+func FuzzVerify(f *testing.F) {
+	for _, v := range vectors(f) {
+		f.Add([]byte(v.Body), v.Header, v.Secret, v.Now)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, header, secret string, now int64) {
+		err := sonzaihook.Verify(body, header, secret, time.Unix(now, 0), 5*time.Minute)
+		if err == nil {
+			require.True(t, plainlyVerified(body, header, secret), "%q", header)
+			return
+		}
+		require.NotContains(t, err.Error(), "v1=", "an error that quotes the header")
+	})
+}
+
+// plainlyVerified computes the MAC of the t in the header and looks for it there.
+func plainlyVerified(body []byte, header, secret string) bool {
+	var t string
+	for element := range strings.SplitSeq(header, ",") {
+		if value, found := strings.CutPrefix(strings.TrimSpace(element), "t="); found {
+			t = value
+		}
+	}
+	mac := hmac.New(sha256.New, []byte(strings.TrimPrefix(secret, "whsec_")))
+	mac.Write([]byte(t + "." + string(body)))
+	return strings.Contains(header, "v1="+hex.EncodeToString(mac.Sum(nil)))
+}
+
+func fixtures(tb testing.TB) (bodies [][]byte) {
+	tb.Helper()
+	names, err := fs.Glob(testdata.Files, "agent.*.json")
+	require.NoError(tb, err)
+	for _, name := range names {
+		body, err := testdata.Files.ReadFile(name)
+		require.NoError(tb, err)
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// An authentic body is processed or refused with a dead letter, and a body that
+// is not is refused with the one answer.
+func FuzzReceive(f *testing.F) {
+	for _, body := range fixtures(f) {
+		f.Add(body, "", "application/json")
+	}
+	for _, row := range answerRows {
+		f.Add(row.body, "t=1,v1=00", "text/plain")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, header, contentType string) {
+		runs, dead := 0, 0
+		hooks := fuzzReceiver(t, &runs, &dead)
+		signed := http.Header{
+			"Content-Type":             {contentType},
+			sonzaihook.SignatureHeader: {sonzaihook.Sign(body, hooktest.Secret, time.Now())},
+		}
+		out := hooks.Receive(t.Context(), signed, body)
+		switch out.Code {
+		case sonzaihook.CodeProcessed:
+			require.Equal(t, []int{1, 0}, []int{runs, dead})
+			require.True(t, json.Valid(body), "%q", body)
+			require.NotEmpty(t, out.Type)
+			require.NotEmpty(t, out.DeliveryID)
+			require.Equal(t, sonzaihook.CodeDuplicate, hooks.Receive(t.Context(), signed, body).Code)
+		case sonzaihook.CodeUndecodable:
+			require.Equal(t, []int{0, 1}, []int{runs, dead})
+			require.ErrorIs(t, out.Err, sonzaihook.ErrUndecodable)
+		case sonzaihook.CodeUnsupportedMediaType:
+			require.Equal(t, []int{0, 0}, []int{runs, dead})
+		default:
+			t.Fatalf("%s: %v", out.Code, out.Err)
+		}
+		runs, dead = 0, 0
+		forged := hooks.Receive(t.Context(), http.Header{sonzaihook.SignatureHeader: {header}}, body)
+		if !plainlyVerified(body, header, hooktest.Secret) {
+			require.Equal(t, sonzaihook.CodeUnauthorized, forged.Code)
+			require.Equal(t, []int{0, 0}, []int{runs, dead})
+		}
+	})
+}
+
+func fuzzReceiver(t *testing.T, runs, dead *int) *sonzaihook.Receiver {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	count := func(*sonzaihook.Delivery) error {
+		*runs++
+		return nil
+	}
+	hooks.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
+		return func(ctx context.Context, d *sonzaihook.Delivery) error {
+			if err := next(ctx, d); err != nil {
+				return err
+			}
+			return count(d)
+		}
+	})
+	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
+	hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
+	hooks.OnMemoryAdded(func(context.Context, *sonzaihook.MemoryAddedEvent) error { return nil })
+	hooks.OnBreakthrough(func(context.Context, *sonzaihook.BreakthroughEvent) error { return nil })
+	hooks.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return nil })
+	hooks.OnConsolidation(func(context.Context, *sonzaihook.ConsolidationEvent) error { return nil })
+	hooks.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return nil })
+	hooks.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error {
+		*dead++
+		return nil
+	})
+	return hooks
+}
+
+// What is decoded has the type that stands in the body, whichever secret was
+// tried first because of what was peeked, and is the signed body.
+func FuzzDecode(f *testing.F) {
+	for _, body := range fixtures(f) {
+		f.Add(body)
+	}
+	for _, row := range answerRows {
+		f.Add(row.body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		secrets := sonzaihook.Secrets{sonzaihook.AnyEvent: {"any"}}
+		for _, typ := range sonzaihook.EventTypes() {
+			secrets[typ] = []string{"secret of " + string(typ)}
+		}
+		hooks, err := sonzaihook.New(secrets, sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		now := time.Now()
+		d, err := verify(hooks, body, "any", now)
+		if err != nil {
+			require.ErrorIs(t, err, sonzaihook.ErrUndecodable)
+			return
+		}
+		require.Equal(t, plainType(t, body), d.Name)
+		require.Equal(t, sonzaihook.CanonicalType(d.Name), d.Type)
+		require.Equal(t, body, d.Body)
+		for _, typ := range sonzaihook.EventTypes() {
+			bound, err := verify(hooks, body, "secret of "+string(typ), now)
+			if typ != d.Type {
+				require.ErrorIs(t, err, sonzaihook.ErrSecretOfOtherType)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, d.ID, bound.ID)
+		}
+	})
+}
+
+func verify(hooks *sonzaihook.Receiver, body []byte, secret string, at time.Time) (*sonzaihook.Delivery, error) {
+	req, err := http.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(body, secret, at))
+	return hooks.Verify(req)
+}
+
+// plainType reads the type with another decoder.
+func plainType(t *testing.T, body []byte) string {
+	t.Helper()
+	var envelope map[string]any
+	require.NoError(t, json.Unmarshal(body, &envelope))
+	for _, key := range []string{"event_type", "type", "event"} {
+		if name, ok := envelope[key].(string); ok && name != "" {
+			return name
+		}
+	}
+	return ""
+}

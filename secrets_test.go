@@ -1,0 +1,190 @@
+package sonzaihook_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSecretBindsTheTypeOfADelivery(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, sonzaihook.Secrets{
+		sonzaihook.EventMessage: {"whsec_message_old", "whsec_message_new"},
+		"on_mood_updated":       {"whsec_mood"},
+		"lead.enriched":         {"whsec_lead"},
+	}).count(nil)
+	for _, c := range []struct {
+		typ    string
+		secret string
+		status int
+	}{
+		{"agent.message", "whsec_message_old", 200},
+		{"agent.message", "whsec_message_new", 200},
+		{"agent.message", "whsec_mood", 401},
+		{"agent.message", "whsec_nobody", 401},
+		{"agent.mood_change", "whsec_mood", 200},
+		{"on_mood_updated", "whsec_mood", 200},
+		{"on_mood_updated", "whsec_message_old", 401},
+		{"lead.enriched", "whsec_lead", 200},
+		{"agent.wakeup", "whsec_lead", 401},
+		{"session.end", "whsec_lead", 401},
+	} {
+		body := fmt.Appendf(nil, `{"event_type":%q,"event_id":"%s %s"}`, c.typ, c.typ, c.secret)
+		answer := hooktest.Deliver(t, h, body, hooktest.SignedWith(c.secret))
+		require.Equal(t, c.status, answer.Code, "%s under %s", c.typ, c.secret)
+	}
+}
+
+func TestTypeFromTheURLCountsOnlyUnderASecretOfThatTypeAlone(t *testing.T) {
+	t.Parallel()
+	wakeup := sonzaihook.EventWakeup
+	for _, c := range []struct {
+		name    string
+		secrets sonzaihook.Secrets
+		target  string
+		status  int
+	}{
+		{"its own secret", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/agent.wakeup", 200},
+		{"its own secret and an alias", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/on_wakeup_ready", 200},
+		{"beside other secrets", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.EventMessage: {"whsec_m"}}, "/agent.wakeup", 200},
+		{"another type in the URL", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/agent.message", 400},
+		{"no type in the URL", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/", 400},
+		{"a secret of any type", sonzaihook.Secret("whsec_w"), "/agent.wakeup", 400},
+		{"a secret of two types", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.EventMessage: {"whsec_w"}}, "/agent.wakeup", 400},
+		{"a secret of any type as well", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.AnyEvent: {"whsec_w"}}, "/agent.wakeup", 400},
+		{"another secret", sonzaihook.Secrets{wakeup: {"whsec_x"}}, "/agent.wakeup", 401},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHooks(t, c.secrets)
+			var got *sonzaihook.WakeupEvent
+			h.OnWakeup(func(_ context.Context, e *sonzaihook.WakeupEvent) error {
+				got = e
+				return nil
+			})
+			mux := http.NewServeMux()
+			mux.Handle("POST /{event}", h)
+			mux.Handle("POST /", h)
+			answer := hooktest.Deliver(t, mux, hooktest.BareWakeup(t), hooktest.To(c.target), hooktest.SignedWith("whsec_w"))
+			require.Equal(t, c.status, answer.Code, h.log())
+			if c.status != http.StatusOK {
+				require.Nil(t, got)
+				return
+			}
+			require.Equal(t, wakeup, got.Type)
+			require.Equal(t, c.target[1:], got.Name)
+			require.Equal(t, "agent.wakeup:wk_2c19", got.ID)
+			require.Equal(t, "wk_2c19", got.Data.WakeupID)
+		})
+	}
+}
+
+func TestURLNeverOverridesTheTypeInTheBody(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_m"}}).count(nil)
+	mux := http.NewServeMux()
+	mux.Handle("/{event}", h)
+	answer := hooktest.Deliver(t, mux, message(t), hooktest.To("/agent.wakeup"), hooktest.SignedWith("whsec_m"))
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.Equal(t, sonzaihook.EventMessage, h.last(t).Type)
+}
+
+// clock is a clock that a test sets.
+type clock struct{ unix atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.unix.Store(1_800_000_000)
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.Unix(c.unix.Load(), 0) }
+func (c *clock) advance(d time.Duration) { c.unix.Add(int64(d / time.Second)) }
+
+func TestRotateKeepsTheOldSecretForTheGrace(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}, sonzaihook.WithClock(clock.now)).count(nil)
+	var n int
+	accepts := func(typ sonzaihook.EventType, secret string) bool {
+		n++
+		body := fmt.Appendf(nil, `{"event_type":%q,"event_id":"%d"}`, typ, n)
+		return hooktest.Deliver(t, h, body, hooktest.SignedWith(secret), hooktest.At(clock.now())).Code == http.StatusOK
+	}
+	require.NoError(t, h.Rotate(sonzaihook.EventMessage, "new", time.Minute))
+	require.True(t, accepts(sonzaihook.EventMessage, "old"))
+	require.True(t, accepts(sonzaihook.EventMessage, "new"))
+	require.True(t, accepts(sonzaihook.EventWakeup, "wakeup"), "another type is not touched")
+
+	clock.advance(59 * time.Second)
+	require.NoError(t, h.Rotate(sonzaihook.EventMessage, "new", time.Hour))
+	require.True(t, accepts(sonzaihook.EventMessage, "old"))
+	clock.advance(time.Second)
+	require.False(t, accepts(sonzaihook.EventMessage, "old"), "rotating again does not lengthen the grace")
+	require.True(t, accepts(sonzaihook.EventMessage, "new"))
+
+	require.NoError(t, h.Rotate("on_wakeup_ready", "now", 0))
+	require.False(t, accepts(sonzaihook.EventWakeup, "wakeup"), "without a grace the old one ends at once")
+	require.True(t, accepts(sonzaihook.EventWakeup, "now"))
+
+	require.NoError(t, h.Rotate(sonzaihook.EventMessage, "old", time.Minute))
+	clock.advance(time.Hour)
+	require.True(t, accepts(sonzaihook.EventMessage, "old"), "rotating back makes it good again")
+	require.False(t, accepts(sonzaihook.EventMessage, "new"))
+
+	require.NoError(t, h.Rotate("lead.enriched", "lead", time.Minute))
+	require.True(t, accepts("lead.enriched", "lead"), "a type that had none gets one")
+
+	require.NoError(t, h.SetSecrets(sonzaihook.Secret("any")))
+	require.False(t, accepts(sonzaihook.EventMessage, "old"))
+	require.True(t, accepts(sonzaihook.EventMessage, "any"))
+}
+
+func TestRotateAndSetSecretsRefuseBadSecretsAndChangeNothing(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil).count(nil)
+	require.ErrorIs(t, h.SetSecrets(nil), sonzaihook.ErrInvalidSecret)
+	require.ErrorIs(t, h.SetSecrets(sonzaihook.Secret("good", " bad")), sonzaihook.ErrInvalidSecret)
+	require.ErrorIs(t, h.Rotate(sonzaihook.AnyEvent, "", time.Hour), sonzaihook.ErrInvalidSecret)
+	require.ErrorIs(t, h.Rotate("", "good", time.Hour), sonzaihook.ErrInvalidOption)
+	require.ErrorIs(t, h.Rotate(sonzaihook.AnyEvent, "good", -1), sonzaihook.ErrInvalidOption)
+	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t)).Code)
+}
+
+func TestPlatformMaySignWithBothSecretsWhileOneRotates(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, sonzaihook.Secret("new")).count(nil)
+	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t), hooktest.SignedWith("old", "new")).Code)
+}
+
+func TestNoVerbAndNoEncoderShowsASecret(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_verysecret"
+	secrets := sonzaihook.Secrets{sonzaihook.EventMessage: {secret, secret + "2"}, sonzaihook.AnyEvent: {secret + "3"}}
+	r, err := sonzaihook.New(secrets, sonzaihook.WithAuthorization("Bearer verysecret"))
+	require.NoError(t, err)
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger.Info("start", "secrets", secrets, "receiver", r)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		_, _ = fmt.Fprintf(&log, verb+" "+verb+" "+verb, secrets, r, struct {
+			S sonzaihook.Secrets
+			R *sonzaihook.Receiver
+		}{secrets, r})
+	}
+	require.NotContains(t, log.String(), "verysecret")
+	require.NotContains(t, log.String(), fmt.Sprintf("%x", "verysecret"))
+	require.Contains(t, log.String(), "3 secrets of 2 event types")
+	_, err = json.Marshal(secrets)
+	require.ErrorIs(t, err, sonzaihook.ErrInvalidSecret)
+}
