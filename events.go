@@ -95,13 +95,19 @@ func describe(t EventType, id string) string {
 	return string(t) + " " + id
 }
 
-// Events of the documented types.
+// The events of the documented types.
 type (
-	MessageEvent       = Event[Message]
-	MoodChangeEvent    = Event[MoodChange]
-	MemoryAddedEvent   = Event[MemoryAdded]
-	BreakthroughEvent  = Event[Breakthrough]
-	WakeupEvent        = Event[Wakeup]
+	// MessageEvent is an [EventMessage].
+	MessageEvent = Event[Message]
+	// MoodChangeEvent is an [EventMoodChange].
+	MoodChangeEvent = Event[MoodChange]
+	// MemoryAddedEvent is an [EventMemoryAdded].
+	MemoryAddedEvent = Event[MemoryAdded]
+	// BreakthroughEvent is an [EventBreakthrough].
+	BreakthroughEvent = Event[Breakthrough]
+	// WakeupEvent is an [EventWakeup].
+	WakeupEvent = Event[Wakeup]
+	// ConsolidationEvent is an [EventConsolidation].
 	ConsolidationEvent = Event[Consolidation]
 )
 

@@ -2,7 +2,6 @@ package sonzaihook_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 	"github.com/stretchr/testify/require"
@@ -263,9 +263,9 @@ func TestValidatorIsAskedAboutWhatCanBeValidated(t *testing.T) {
 	require.Equal(t, []any{&lead{LeadID: "1", Type: "struct"}, &lead{LeadID: "2", Type: "pointer"}, &sonzaihook.Wakeup{WakeupID: "w", Wakeup: sonzaihook.ScheduledWakeup{WakeupID: "w"}}}, s.subjects)
 
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t)).Code)
-	subject, err := json.Marshal(s.subjects[3])
+	subject, err := jsonv2.Marshal(s.subjects[3])
 	require.NoError(t, err)
-	require.Contains(t, string(subject), `"agent_id":"agent_luna","data":{"message_id":"msg_7f3a"`)
+	require.Contains(t, string(subject), `"agent_id":"agent_luna","message_id":"msg_7f3a"`)
 }
 
 func TestVerifyAuthenticatesAndPutsTheBodyBack(t *testing.T) {
@@ -312,7 +312,7 @@ func TestReceiveAnswersAsServeHTTPDoes(t *testing.T) {
 
 	out = h.Receive(t.Context(), header, append(body, ' '))
 	require.Equal(t, http.StatusUnauthorized, out.Status)
-	require.Equal(t, unauthorizedBody, string(out.Body()))
+	require.Equal(t, unauthorizedBody, string(out.Body())) //nolint:testifylint // byte for byte
 	require.Equal(t, "body_too_large", h.Receive(t.Context(), header, make([]byte, 10_001)).Code)
 	require.Equal(t, http.StatusUnauthorized, h.Receive(t.Context(), http.Header{}, body).Status)
 	require.Nil(t, sonzaihook.Outcome{}.Body())

@@ -300,7 +300,7 @@ func (row row) check(t *testing.T) {
 		require.Equal(t, "POST", res.Header.Get("Allow"))
 	}
 	if row.status == http.StatusUnauthorized {
-		require.Equal(t, unauthorizedBody, string(answer))
+		require.Equal(t, unauthorizedBody, string(answer)) //nolint:testifylint // byte for byte
 	}
 	outcome := h.last(t)
 	require.Equal(t, row.status, outcome.Status)

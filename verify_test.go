@@ -61,7 +61,9 @@ func TestVerifyGivesTheVerdictOfEachVector(t *testing.T) {
 			}
 			require.ErrorIs(t, err, want)
 			for _, other := range verdicts {
-				require.True(t, other == nil || other == want || !errors.Is(err, other), "also %v", other)
+				if other != nil && !errors.Is(other, want) {
+					require.NotErrorIs(t, err, other)
+				}
 			}
 			require.NotContains(t, err.Error(), "0123456789abcdef")
 		})

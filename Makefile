@@ -1,0 +1,28 @@
+.PHONY: help build test race lint fuzz bench cover demo
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile everything
+	go build ./...
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the tests with the race detector
+	go test -race ./...
+
+lint: ## check format and style
+	.ci/lint
+
+fuzz: ## fuzz each target for 20 seconds
+	.ci/fuzz 20s
+
+bench: ## run the benchmarks of the root package
+	go test -run '^$$' -bench . -cpu 1 .
+
+cover: ## show what the tests of the root package do not reach
+	go test -coverprofile coverage.txt . && go tool cover -func coverage.txt | grep -v '100.0%'
+
+demo: ## show the receiver at work
+	go run ./cmd/sonzaihook demo
