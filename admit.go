@@ -1,7 +1,6 @@
 package sonzaihook
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,46 +66,76 @@ func first(header http.Header, name string) string {
 	return ""
 }
 
-// buffers holds the buffers into which bodies are read. What leaves the receiver
-// is always a copy.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// A buffer holds a body while it is authenticated. What leaves the receiver is
+// always a copy, so that buffers can be used again.
+type buffer struct{ bytes []byte }
 
-// The sizes between which a body's buffer is made before the body is seen, so
-// that a forged Content-Length costs nothing, and up to which one is kept.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// A buffer grows with what arrives, not with what a Content-Length announces
+// beyond the first size, and one that grew beyond the second is not kept.
 const (
 	smallBuffer = 16 << 10
 	largeBuffer = 1 << 20
 )
 
-func putBuffer(b *bytes.Buffer) {
-	if b.Cap() <= largeBuffer {
-		b.Reset()
+func (b *buffer) free() {
+	if cap(b.bytes) <= largeBuffer {
 		buffers.Put(b)
 	}
 }
 
+// read reads up to one byte more than the limit.
+func (b *buffer) read(body io.Reader, announced, limit int64) error {
+	b.bytes = slices.Grow(b.bytes[:0], int(min(max(announced, 0), smallBuffer))+1)
+	for int64(len(b.bytes)) <= limit {
+		if len(b.bytes) == cap(b.bytes) {
+			b.bytes = slices.Grow(b.bytes, len(b.bytes))
+		}
+		room := b.bytes[len(b.bytes):min(int64(cap(b.bytes)), limit+1)]
+		n, err := body.Read(room)
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readBody reads the body of a request into b.
-func (r *Receiver) readBody(req *http.Request, b *bytes.Buffer) error {
+func (r *Receiver) readBody(req *http.Request, b *buffer) error {
 	if req.ContentLength > r.maxBody {
 		return fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
 	}
 	if req.Body == nil {
+		b.bytes = b.bytes[:0]
 		return nil
 	}
-	b.Grow(int(min(max(req.ContentLength, 0), smallBuffer)) + bytes.MinRead)
-	n, err := b.ReadFrom(io.LimitReader(req.Body, r.maxBody+1))
-	var tooLarge *http.MaxBytesError
+	err := b.read(req.Body, req.ContentLength, r.maxBody)
+	n := int64(len(b.bytes))
 	switch {
-	case n > r.maxBody, errors.As(err, &tooLarge):
-		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
-	case errors.Is(err, http.ErrBodyReadAfterClose):
-		return consumed(req.Body, "it was closed")
 	case err != nil:
-		return fmt.Errorf("%w: after %d bytes: %w", ErrBodyUnreadable, n, err)
+		return unreadable(req.Body, err, n)
+	case n > r.maxBody:
+		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
 	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
 		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
 	}
 	return nil
+}
+
+func unreadable(body io.Reader, err error, n int64) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return fmt.Errorf("%w: more than a limit before the receiver", ErrBodyTooLarge)
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return consumed(body, "it was closed")
+	}
+	return fmt.Errorf("%w: after %d bytes: %w", ErrBodyUnreadable, n, err)
 }
 
 // consumed returns the error for a body that somebody read before us. A body

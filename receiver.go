@@ -189,12 +189,12 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err := r.admit(req.Header, now, &sig); err != nil {
 		return nil, err
 	}
-	b := buffers.Get().(*bytes.Buffer)
-	defer putBuffer(b)
+	b := buffers.Get().(*buffer)
+	defer b.free()
 	if err := r.readBody(req, b); err != nil {
 		return nil, err
 	}
-	return r.verified(b.Bytes(), &sig, now, req.PathValue("event"))
+	return r.verified(b.bytes, &sig, now, req.PathValue("event"))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {

@@ -60,14 +60,14 @@ type key struct {
 	typ     EventType
 	digest  [sha256.Size]byte
 	until   time.Time // zero: for good
-	signers sync.Pool
+	signers *sync.Pool
 }
 
 func newKey(t EventType, secret string) *key {
 	return &key{
 		typ:     t,
 		digest:  sha256.Sum256([]byte(strings.TrimPrefix(secret, secretPrefix))),
-		signers: sync.Pool{New: func() any { return newSigner(secret) }},
+		signers: newSigners(secret),
 	}
 }
 
@@ -121,8 +121,7 @@ func (r *keyring) rotated(t EventType, secret string, now, until time.Time) *key
 		if old.digest == fresh.digest || !old.valid(now) || !until.After(now) {
 			continue
 		}
-		kept := &key{typ: t, digest: old.digest, until: old.until}
-		kept.signers.New = old.signers.New
+		kept := &key{typ: t, digest: old.digest, until: old.until, signers: old.signers}
 		if kept.until.IsZero() || kept.until.After(until) {
 			kept.until = until
 		}

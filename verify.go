@@ -8,8 +8,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"maps"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,7 +47,10 @@ func Verify(body []byte, header, secret string, now time.Time, tolerance time.Du
 	if err := sig.checkTime(now, tolerance); err != nil {
 		return err
 	}
-	if !sig.matches(newSigner(secret).sum(sig.t, body)) {
+	signers := recentSigners(secret)
+	s := signers.Get().(*signer)
+	defer signers.Put(s)
+	if !sig.matches(s.sum(sig.t, body)) {
 		return ErrSignatureMismatch
 	}
 	return nil
@@ -59,12 +65,13 @@ func Sign(body []byte, secret string, at time.Time) string {
 }
 
 // signature is a parsed signature header. Its t is the literal text, which is
-// what was signed.
+// what was signed; its macs are where the hex digits of each v1 begin.
 type signature struct {
-	t    string
-	unix int64
-	macs [maxSignatures][sha256.Size]byte
-	n    int
+	header string
+	t      string
+	unix   int64
+	macs   [maxSignatures]uint16
+	n      int
 }
 
 // parse reads a header of the form "t=<digits>,v1=<hex>[,v1=<hex>…]". Spaces
@@ -76,13 +83,16 @@ func (s *signature) parse(header string) error {
 	if len(header) > maxHeaderLength {
 		return malformed("longer than 4096 bytes")
 	}
-	for rest, more := header, true; more; {
+	s.header = header
+	for at, more := 0, true; more; {
 		var element string
-		element, rest, more = strings.Cut(rest, ",")
-		if err := s.parseElement(element); err != nil {
+		element, _, more = strings.Cut(header[at:], ",")
+		if err := s.parseElement(element, at); err != nil {
 			return err
 		}
-		rest = strings.TrimLeft(rest, " ")
+		for at += len(element) + 1; at < len(header) && header[at] == ' '; {
+			at++
+		}
 	}
 	if s.t == "" {
 		return malformed("no t")
@@ -93,7 +103,7 @@ func (s *signature) parse(header string) error {
 	return nil
 }
 
-func (s *signature) parseElement(element string) error {
+func (s *signature) parseElement(element string, at int) error {
 	scheme, value, found := strings.Cut(element, "=")
 	if !found || scheme == "" {
 		return malformed("an element is not of the form scheme=value")
@@ -102,7 +112,7 @@ func (s *signature) parseElement(element string) error {
 	case "t":
 		return s.parseTime(value)
 	case "v1":
-		return s.parseMAC(value)
+		return s.parseMAC(value, at+len("v1="))
 	}
 	return nil
 }
@@ -127,21 +137,18 @@ func (s *signature) parseTime(value string) error {
 	return nil
 }
 
-func (s *signature) parseMAC(value string) error {
+func (s *signature) parseMAC(value string, at int) error {
 	if s.n == maxSignatures {
 		return malformed("more than 16 v1")
 	}
-	if len(value) != 2*sha256.Size {
+	var digits byte
+	for i := range len(value) {
+		digits |= hexDigits[value[i]]
+	}
+	if len(value) != 2*sha256.Size || digits > 0xf {
 		return malformed("v1 is not 64 lowercase hex digits")
 	}
-	mac := &s.macs[s.n]
-	for i := range mac {
-		high, low := hexDigits[value[2*i]], hexDigits[value[2*i+1]]
-		if high|low > 0xf {
-			return malformed("v1 is not 64 lowercase hex digits")
-		}
-		mac[i] = high<<4 | low
-	}
+	s.macs[s.n] = uint16(at)
 	s.n++
 	return nil
 }
@@ -173,8 +180,13 @@ func (s *signature) checkTime(now time.Time, tolerance time.Duration) error {
 // matches compares with every v1 in constant time, whichever is the right one.
 func (s *signature) matches(mac *[sha256.Size]byte) bool {
 	match := 0
-	for i := range s.n {
-		match |= subtle.ConstantTimeCompare(s.macs[i][:], mac[:])
+	for _, at := range s.macs[:s.n] {
+		digits := s.header[at : at+2*sha256.Size]
+		var difference byte
+		for i := range mac {
+			difference |= mac[i] ^ (hexDigits[digits[2*i]]<<4 | hexDigits[digits[2*i+1]])
+		}
+		match |= subtle.ConstantTimeByteEq(difference, 0)
 	}
 	return match == 1
 }
@@ -211,6 +223,33 @@ type signer struct {
 
 func newSigner(secret string) *signer {
 	return &signer{hash: hmac.New(sha256.New, []byte(strings.TrimPrefix(secret, secretPrefix)))}
+}
+
+func newSigners(secret string) *sync.Pool {
+	return &sync.Pool{New: func() any { return newSigner(secret) }}
+}
+
+// recent holds the signers of the secrets with which Verify was last called,
+// because keying one costs more than to verify a small body with it.
+var recent atomic.Pointer[map[string]*sync.Pool]
+
+const maxRecent = 32
+
+func recentSigners(secret string) *sync.Pool {
+	known := recent.Load()
+	if known != nil {
+		if signers := (*known)[secret]; signers != nil {
+			return signers
+		}
+	}
+	next := make(map[string]*sync.Pool)
+	if known != nil && len(*known) < maxRecent {
+		maps.Copy(next, *known)
+	}
+	signers := newSigners(secret)
+	next[secret] = signers
+	recent.CompareAndSwap(known, &next) // else another call adds its own, and this one's turn comes again
+	return signers
 }
 
 // sum returns the MAC of t, a dot and the body. It is valid until the next call.
