@@ -1,0 +1,124 @@
+// Package diagnosis says why a signature does not fit a body. The receiver must
+// not tell, because whoever asks may be an attacker; the owner of the secret may
+// ask here.
+//
+// It reads the header as leniently as it can and computes the signature again
+// for everything that is known to go wrong: with the secret in other forms, and
+// with the body as it may have been before something changed it.
+package diagnosis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+)
+
+// Input is what there is to judge.
+type Input struct {
+	Body      []byte
+	Header    string        // the value of the signature header
+	Secrets   []string      // at least one; each may be the right one
+	Now       time.Time     // when the delivery arrived
+	AsSigned  bool          // take the header's own time for Now
+	Tolerance time.Duration // how far the header's time may be from Now
+}
+
+// Kind says what a problem is about.
+type Kind string
+
+// The kinds of problems, in the order in which a report has them.
+const (
+	Header Kind = "header" // the signature header is missing or malformed
+	Clock  Kind = "clock"  // it was signed too long ago, or in the future
+	Secret Kind = "secret" // the secret is another, or has another form
+	Body   Kind = "body"   // the body was changed after it was signed
+	Scheme Kind = "scheme" // the sender signs something else than t and the body
+	Match  Kind = "match"  // nothing that was tried gives this signature
+)
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Kind Kind `json:"kind"`
+	// What says what is wrong, with numbers.
+	What string `json:"what"`
+	// Fix says what to do about it; it may be empty.
+	Fix string `json:"fix,omitempty"`
+	// Column is where in the header it is wrong, counted in bytes from 1; 0 if
+	// the problem has no place there.
+	Column int `json:"column,omitempty"`
+}
+
+// Report is the judgement. It never holds a secret or a signature.
+type Report struct {
+	// Valid reports whether a receiver with one of the secrets accepts this.
+	Valid bool `json:"valid"`
+	// Secret is the number of the secret that signed, from 1; 0 if none did.
+	Secret int `json:"secret,omitempty"`
+	// SignedAt is the time in the header, zero where that has none or it is no
+	// plausible one.
+	SignedAt time.Time `json:"signed_at,omitzero"`
+	// Problems is empty exactly if Valid.
+	Problems []Problem `json:"problems,omitempty"`
+	// Tried is how many signatures were computed to find the reason.
+	Tried int `json:"tried,omitempty"`
+}
+
+// Explain judges a signature. Whether it is valid, sonzaihook.Verify decides;
+// everything else here is about the reasons.
+func Explain(in Input) Report {
+	header := parseHeader(in.Header)
+	unix, timed := header.unix()
+	if timed && in.AsSigned {
+		in.Now = time.Unix(unix, 0)
+	}
+	var report Report
+	if timed && unix < millisecondsFrom {
+		report.SignedAt = time.Unix(unix, 0).UTC()
+	}
+	var refused error
+	for i, secret := range in.Secrets {
+		err := sonzaihook.Verify(in.Body, in.Header, secret, in.Now, in.Tolerance)
+		if err == nil {
+			report.Valid, report.Secret = true, i+1
+			return report
+		}
+		refused = err
+	}
+	report.Problems = append(report.Problems, header.problems...)
+	if problem, off := clockProblem(unix, in.Now, in.Tolerance); timed && off {
+		report.Problems = append(report.Problems, problem)
+	}
+	for i, secret := range in.Secrets {
+		report.Problems = append(report.Problems, secretProblems(secret, label(i, in.Secrets))...)
+	}
+	report.search(in, header)
+	if len(report.Problems) == 0 {
+		report.Problems = []Problem{{Kind: Match, What: fmt.Sprint(refused)}}
+	}
+	return report
+}
+
+// search looks for what was signed, and with what, and adds what it finds.
+func (r *Report) search(in Input, header header) {
+	if len(header.macs) == 0 || len(header.times) == 0 {
+		return
+	}
+	s := newSearch(in, header)
+	hit, found := s.run()
+	r.Tried = s.tried
+	if found {
+		r.Secret = hit.key.secret + 1
+		r.Problems = append(r.Problems, hit.problems()...)
+		return
+	}
+	r.Problems = append(r.Problems, s.mismatch()...)
+}
+
+// label names a secret where there are several.
+func label(i int, secrets []string) string {
+	if len(secrets) == 1 {
+		return "the secret"
+	}
+	return fmt.Sprintf("secret %d", i+1)
+}

@@ -1,0 +1,99 @@
+package diagnosis
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+const prefix = "whsec_"
+
+// keying is a key that the sender may have used. What is empty for the one that
+// a receiver with the given secret uses.
+type keying struct {
+	secret int // its index among the given ones
+	key    []byte
+	what   string
+	fix    string
+	// told means that secretProblems has named the difference already.
+	told bool
+}
+
+// secretProblems returns what can be told of a secret from its form alone: what
+// the receiver would refuse.
+func secretProblems(secret, name string) []Problem {
+	key := strings.TrimPrefix(secret, prefix)
+	if strings.TrimSpace(key) == "" {
+		return []Problem{{Kind: Secret, What: name + " is empty", Fix: "is the variable or file that holds it set?"}}
+	}
+	var places []string
+	if n := len(secret) - len(strings.TrimLeftFunc(secret, unicode.IsSpace)); n > 0 {
+		places = append(places, "begins with "+blanks(secret[:n]))
+	}
+	if n := len(strings.TrimRightFunc(secret, unicode.IsSpace)); n < len(secret) {
+		places = append(places, "ends with "+blanks(secret[n:]))
+	}
+	if strings.TrimLeftFunc(key, unicode.IsSpace) != key && key != secret {
+		places = append(places, "has white space behind "+prefix)
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	return []Problem{{
+		Kind: Secret,
+		What: name + " " + strings.Join(places, " and "),
+		Fix:  "remove it where the secret is kept; a receiver refuses to start with it",
+	}}
+}
+
+// blanks describes white space in words.
+func blanks(text string) string {
+	names := map[string]string{" ": "a space", "\n": "a newline", "\t": "a tab", "\r\n": "a Windows line end", "\r": "a carriage return"}
+	if name, ok := names[text]; ok {
+		return name
+	}
+	return fmt.Sprintf("%d characters of white space", len([]rune(text)))
+}
+
+// keyings returns the keys that a sender is known to have used by mistake for
+// the i-th secret. The first is the right one.
+func keyings(i int, secret, name string) []keying {
+	list := []keying{{secret: i, key: []byte(strings.TrimPrefix(secret, prefix))}}
+	bare := strings.TrimSpace(secret)
+	key := strings.TrimSpace(strings.TrimPrefix(bare, prefix))
+	add := func(key, what, fix string) {
+		list = append(list, keying{secret: i, key: []byte(key), what: what, fix: fix})
+	}
+	if key != string(list[0].key) {
+		list = append(list, keying{secret: i, key: []byte(key), told: true})
+	}
+	if inner := strings.Trim(bare, `"'`); inner != bare {
+		add(strings.TrimPrefix(inner, prefix), name+" has quotes around it; without them the signature is right",
+			"remove the quotes where the secret is kept; env files and YAML keep some of them")
+	}
+	if joined := strings.Join(strings.Fields(key), ""); joined != key {
+		add(joined, name+" has white space in it; without it the signature is right", "was it broken into lines?")
+	}
+	const senderFix = "mend the sender, or give the receiver the same characters"
+	add(prefix+key, "the sender left "+prefix+" in the key", "the key is the secret without its leading "+prefix)
+	if inner := strings.TrimPrefix(key, prefix); inner != key {
+		add(inner, "the sender removed "+prefix+" twice", "only the first one is not part of the key")
+	}
+	if decoded := fromBase64(key); len(decoded) > 0 {
+		add(string(decoded), "the sender decoded the secret from base64", "the key is the characters of the secret as they stand; libraries for other schemes decode it")
+	}
+	if decoded, err := hex.DecodeString(key); err == nil {
+		add(string(decoded), "the sender decoded the secret from hex", "the key is the characters of the secret as they stand")
+	}
+	for _, end := range []string{"\n", "\r\n", " ", "\t"} {
+		add(key+end, "the sender's secret ends with "+blanks(end), senderFix)
+	}
+	add(" "+key, "the sender's secret begins with a space", senderFix)
+	for _, quote := range []string{`"`, `'`} {
+		add(quote+bare+quote, "the sender's secret has quotes around it", senderFix)
+		add(quote+key+quote, "the sender's secret has quotes around it", senderFix)
+	}
+	add("", "the sender signed with an empty secret", "is the variable that holds it set where the sender runs?")
+	return list
+}
