@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/require"
+)
+
+// times matches what differs from one demo to the next.
+var times = regexp.MustCompile(`127\.0\.0\.1:\d+|[\d.]+ ms`)
+
+func TestDemoShowsEachDeliveryAsALine(t *testing.T) {
+	t.Parallel()
+	got := world{}.do(t, "demo")
+	require.Equal(t, exitYes, got.code, got.out+got.errOut)
+	require.Empty(t, got.errOut)
+	require.NotContains(t, got.out, "\x1b")
+	var lines []string
+	for line := range strings.Lines(times.ReplaceAllString(got.out, "N")) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	require.Equal(t, []string{
+		"sonzaihook demo http://N/webhooks/sonzai",
+		"",
+		"DELIVERY TYPE AGENT OUTCOME STATUS TIME SEEN INSIDE",
+		lines[3], // the rule
+		"✓ signed agent.message agent_luna processed 200 N “I kept thinking about your sister's recital. How did it go?”",
+		"✓ signed agent.mood_change agent_luna processed 200 N content, valence 72.5 (+6.5)",
+		"✓ signed agent.memory_added agent_luna processed 200 N “The user's sister plays the cello.”",
+		"✓ signed agent.breakthrough agent_luna processed 200 N level 12, patience evolved",
+		"✓ signed agent.wakeup agent_luna processed 200 N to ask how the recital went",
+		"✓ signed agent.consolidation agent_luna processed 200 N daily, 14 memories, diary: content",
+		"✓ replayed agent.message agent_luna duplicate 200 N no callback ran",
+		"✓ tampered agent.mood_change agent_eve unauthorized 401 N signature mismatch",
+		"✓ stale agent.mood_change agent_luna unauthorized 401 N timestamp outside tolerance: 3600 s old, 5m0s allowed",
+		"✓ failing agent.mood_change agent_luna failed 500 N the callback's database is down",
+		"✓ retried agent.mood_change agent_luna processed 200 N content, valence 72.5 (+6.5)",
+		"",
+		"✓ 11 deliveries, all as expected N",
+		"7 processed · 1 duplicate · 2 unauthorized · 1 failed",
+	}, lines)
+	require.Regexp(t, `^─+$`, lines[3])
+}
+
+func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
+	t.Parallel()
+	got := world{}.do(t, "demo", "--json")
+	require.Equal(t, exitYes, got.code, got.errOut)
+	lines := strings.Split(strings.TrimSpace(got.out), "\n")
+	require.Len(t, lines, 12)
+	for _, line := range lines[:11] {
+		var r row
+		require.NoError(t, json.Unmarshal([]byte(line), &r))
+		require.True(t, r.OK)
+		require.Equal(t, r.Expected, expectation{r.Status, r.Outcome, r.Callbacks})
+		require.NotEmpty(t, r.Detail)
+	}
+	var last struct {
+		Summary summary `json:"summary"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(lines[11]), &last))
+	require.Equal(t, 11, last.Summary.Deliveries)
+	require.Zero(t, last.Summary.Unexpected)
+	require.Equal(t, map[string]int{"processed": 7, "duplicate": 1, "unauthorized": 2, "failed": 1}, last.Summary.Outcomes)
+}
+
+func TestDemoLogsToTheStandardErrorWhenAsked(t *testing.T) {
+	t.Parallel()
+	got := world{}.do(t, "demo", "--log", "--json")
+	require.Equal(t, exitYes, got.code)
+	require.Equal(t, 11, strings.Count(got.errOut, "sonzaihook: delivery "))
+	require.NotContains(t, got.errOut, "whsec_")
+}
+
+// TestDemoFailsWhenTheReceiverIsWrong puts broken receivers in the place of the
+// right one.
+func TestDemoFailsWhenTheReceiverIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		around func(http.Handler) http.Handler
+		line   string
+	}{
+		{"it believes everybody", func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(`{"code":"processed"}`))
+			})
+		}, "line 8, tampered agent.mood_change: expected 401 unauthorized with 0 callback runs, got 200 processed with 0 callback runs"},
+		{"it runs nothing but says so", func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(`{"code":"processed"}`))
+			})
+		}, "line 1, signed agent.message: expected 200 processed with 1 callback run, got 200 processed with 0 callback runs"},
+		{"it never succeeds", func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		}, "line 2, retried agent.message: expected no further attempt, got 502 "},
+		{"it does not know copies", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				next.ServeHTTP(answer, r)
+				if strings.Contains(answer.Body.String(), "duplicate") {
+					answer.Body = bytes.NewBufferString(`{"code":"processed"}`)
+				}
+				w.WriteHeader(answer.Code)
+				_, _ = w.Write(answer.Body.Bytes())
+			})
+		}, "line 7, replayed agent.message: expected 200 duplicate with 0 callback runs, got 200 processed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			d := demo{app: &app{out: &out, errOut: &out, now: time.Now}, around: test.around}
+			err := d.run(t.Context())
+			var no answerNo
+			require.ErrorAs(t, err, &no)
+			require.Contains(t, err.Error(), "not as expected")
+			require.Contains(t, out.String(), test.line)
+			require.Contains(t, out.String(), "✗")
+		})
+	}
+}
+
+func TestDemoFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	p := performance{url: "http://127.0.0.1:12345/webhooks/sonzai", rows: []row{
+		{What: "signed", Type: "agent.consolidation", Agent: "agent_luna", Outcome: "unauthorized", Status: 401, DurationMS: 1234, Detail: strings.Repeat("long ", 30), OK: true},
+	}}
+	for _, columns := range []int{80, 90, 100, 120, 200} {
+		text := renderPerformance(p, columns)
+		for line := range strings.Lines(text) {
+			require.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), columns, "%d columns: %s", columns, line)
+		}
+		require.Equal(t, columns >= 100, strings.Contains(text, "SEEN INSIDE"), "%d columns", columns)
+	}
+	require.Contains(t, renderPerformance(p, 0), strings.TrimSpace(p.rows[0].Detail))
+}
+
+func TestDemoReportsABrokenConnection(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	d := demo{app: &app{out: &out, errOut: &out, now: time.Now}}
+	d.around = func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	}
+	err := d.run(t.Context())
+	require.ErrorContains(t, err, "no answer from http://127.0.0.1:")
+	require.Empty(t, out.String())
+}
+
+func TestDemoEndsWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	d := demo{app: &app{out: &out, errOut: &out, now: time.Now}}
+	d.around = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			interrupt()
+		})
+	}
+	require.ErrorIs(t, d.run(ctx), context.Canceled)
+	require.Empty(t, out.String())
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sonzaihook/sonzaihook"
+)
+
+// inbox is a server that keeps what it is sent and answers as it is told.
+type inbox struct {
+	mu       sync.Mutex
+	requests []*http.Request
+	bodies   [][]byte
+}
+
+func (in *inbox) start(t *testing.T, answer http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		in.mu.Lock()
+		in.requests, in.bodies = append(in.requests, r), append(in.bodies, body)
+		in.mu.Unlock()
+		answer(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// live is a world with the secret and the real clock, which a receiver has too.
+var live = world{environ: []string{secretVariable + "=" + testSecret}}
+
+func TestSendIsAcceptedByAReceiver(t *testing.T) {
+	t.Parallel()
+	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret), sonzaihook.WithAuthorization("Bearer open"),
+		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var moods []sonzaihook.MoodChange
+	hooks.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
+		mu.Lock()
+		defer mu.Unlock()
+		moods = append(moods, e.Data)
+		return nil
+	})
+	server := httptest.NewServer(hooks)
+	t.Cleanup(server.Close)
+	send := func(args ...string) result {
+		return live.do(t, append([]string{"send", "--url", server.URL, "--authorization", "Bearer open"}, args...)...)
+	}
+
+	got := send("mood_change", "--set", "data.valence=12", "--set", "data.label=gloomy", "--set", "data.trigger_reason=42 \"x")
+	require.Equal(t, exitYes, got.code, got.errOut)
+	require.Regexp(t, `^200 processed  \S+ m?s  agent\.mood_change evt_\w+\n$`, got.out)
+	require.Equal(t, exitYes, send("on_mood_updated", "--flat", "--set", "valence=7").code)
+	require.Len(t, moods, 2, "a second one has an id of its own")
+	require.InDelta(t, 12, moods[0].Valence, 0)
+	require.Equal(t, "gloomy", moods[0].Label)
+	require.Equal(t, `42 "x`, moods[0].TriggerReason)
+	require.InDelta(t, 7, moods[1].Valence, 0)
+
+	require.Contains(t, send("mood_change", "--set", "event_id=evt_1").out, "200 processed")
+	require.Contains(t, send("mood_change", "--set", "event_id=evt_1").out, "200 duplicate")
+
+	for _, spoiled := range []string{"--tampered", "--stale", "--authorization=Bearer shut"} {
+		got := send("mood_change", spoiled)
+		require.Equal(t, exitNo, got.code)
+		require.Contains(t, got.out, "401 unauthorized")
+		require.Empty(t, got.errOut)
+	}
+	require.Len(t, moods, 3)
+}
+
+func TestSendKeepsTheBytesOfABodyOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	var in inbox
+	url := in.start(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	body := "{ \"event_type\" : \"lead.enriched\",\n\"score\":1.50}\n"
+	w := live
+	w.stdin = body
+	got := w.do(t, "send", "--body", "-", "--url", url)
+	require.Equal(t, exitYes, got.code, got.errOut)
+	require.Contains(t, got.out, "204 No Content")
+	require.Equal(t, body, string(in.bodies[0]))
+	require.Equal(t, "application/json", in.requests[0].Header.Get("Content-Type"))
+	require.NoError(t, sonzaihook.Verify(in.bodies[0], in.requests[0].Header.Get(sonzaihook.SignatureHeader),
+		testSecret, time.Now(), time.Minute))
+
+	require.Equal(t, exitYes, live.do(t, "send", "--body", writeFile(t, body), "--set", "score=2", "--url", url).code)
+	require.Equal(t, strings.Replace(body, "1.50", "2", 1), string(in.bodies[1]), "all else stays")
+}
+
+func TestSendMakesANewEventOfEachSample(t *testing.T) {
+	t.Parallel()
+	var in inbox
+	url := in.start(t, func(http.ResponseWriter, *http.Request) {})
+	seen := map[string]bool{}
+	for _, typ := range sonzaihook.EventTypes() {
+		for _, layout := range []string{"--flat=false", "--flat=true"} {
+			require.Equal(t, exitYes, live.do(t, "send", string(typ), layout, "--url", url).code)
+			body := in.bodies[len(in.bodies)-1]
+			require.Equal(t, string(typ), field(body, typeKeys...))
+			id := field(body, idKeys...)
+			require.Regexp(t, `^evt_[A-Z2-7]{26}$`, id)
+			require.False(t, seen[id])
+			seen[id] = true
+			at, err := time.Parse(time.RFC3339, field(body, timeKeys...))
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), at, time.Minute)
+		}
+	}
+}
+
+func TestSendFollowsNoRedirectAndTrustsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string
+	}{
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }, "302 Found"},
+		{"terminal codes", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, "{\"code\":\"\\u001b[2Jgone\"}")
+		}, "500 Internal Server Error"},
+		{"unknown status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(599) }, "599 no reason given"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var in inbox
+			got := live.do(t, "send", "message", "--url", in.start(t, test.answer))
+			require.Equal(t, exitNo, got.code)
+			require.Contains(t, got.out, test.want)
+			require.NotContains(t, got.out, "\x1b")
+			require.Len(t, in.requests, 1)
+		})
+	}
+}
+
+func TestSendPrintsJSONForMachines(t *testing.T) {
+	t.Parallel()
+	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret))
+	require.NoError(t, err)
+	server := httptest.NewServer(hooks)
+	t.Cleanup(server.Close)
+	got := live.do(t, "send", "wakeup", "--json", "--set", "event_id=evt_7", "--url", server.URL)
+	require.Equal(t, exitYes, got.code)
+	var answer map[string]any
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	require.Positive(t, answer["duration_ms"])
+	delete(answer, "duration_ms")
+	require.Equal(t, map[string]any{"status": 200.0, "code": "ignored", "type": "agent.wakeup", "event_id": "evt_7"}, answer)
+}
+
+func TestSendSaysThatNobodyAnswered(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	got := live.do(t, "send", "message", "--url", server.URL)
+	require.Equal(t, exitNo, got.code)
+	require.Regexp(t, `^sonzaihook: no answer from \S+: .*refused\n$`, got.errOut)
+
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(slow.Close)
+	got = live.do(t, "send", "message", "--timeout", "50ms", "--url", slow.URL)
+	require.Equal(t, exitNo, got.code)
+	require.Contains(t, got.errOut, "no answer from "+slow.URL)
+}
+
+func TestMillisecondsAreReadable(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		840 * time.Microsecond:  "0.84 ms",
+		12 * time.Millisecond:   "12 ms",
+		9999 * time.Millisecond: "9999 ms",
+		31 * time.Second:        "31.0 s",
+	} {
+		require.Equal(t, want, milliseconds(d))
+	}
+}

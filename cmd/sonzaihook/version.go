@@ -1,0 +1,49 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this program",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.out, "sonzaihook", version())
+			return err
+		},
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return describeBuild(info)
+}
+
+// describeBuild returns the version as Go recorded it, the commit where there is
+// one, and the platform: "v0.3.0 (1a2b3c4d5e6f, go1.26.8, linux/amd64)".
+func describeBuild(info *debug.BuildInfo) string {
+	settings := make(map[string]string, len(info.Settings))
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	details := []string{info.GoVersion, runtime.GOOS + "/" + runtime.GOARCH}
+	if revision := settings["vcs.revision"]; revision != "" {
+		short := revision[:min(12, len(revision))]
+		if settings["vcs.modified"] == "true" {
+			short += " with changes"
+		}
+		details = append([]string{short}, details...)
+	}
+	return cmp.Or(info.Main.Version, "(devel)") + " (" + strings.Join(details, ", ") + ")"
+}
