@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,13 +91,17 @@ func field(body []byte, keys ...string) string {
 	return gjson.GetBytes(body, present(body, keys)).String()
 }
 
+// wellFormedPath matches keys joined by dots. A backslash before a character takes
+// away its meaning; the wildcards and queries of the library are left out.
+var wellFormedPath = regexp.MustCompile(`^(?:\\.|[^.\\*?|#@])+(?:\.(?:\\.|[^.\\*?|#@])+)*$`)
+
 // assign carries out "data.valence=12": a path whose keys are joined by dots, and
 // a value that is JSON, or else a string. The order of keys and the white space
 // of the body stay.
 func assign(body []byte, assignment string) ([]byte, error) {
 	path, value, found := strings.Cut(assignment, "=")
-	if !found || path == "" {
-		return nil, fmt.Errorf("--set %s: want path=value, as in data.valence=12", assignment)
+	if !found || !wellFormedPath.MatchString(path) {
+		return nil, fmt.Errorf("--set %s: want path=value, as in data.valence=12 or data.diary_entries.0.mood=calm", assignment)
 	}
 	if err := assignable(body, path); err != nil {
 		return nil, fmt.Errorf("--set %s: %w", assignment, err)
@@ -118,7 +124,7 @@ func assign(body []byte, assignment string) ([]byte, error) {
 // an array, which the library would replace.
 func assignable(body []byte, path string) error {
 	if !gjson.ParseBytes(body).IsObject() {
-		return fmt.Errorf("the body is not a JSON object")
+		return errors.New("the body is not a JSON object")
 	}
 	keys := strings.Split(path, ".")
 	for i := 1; i < len(keys); i++ {

@@ -110,6 +110,9 @@ func printReport(w io.Writer, report diagnosis.Report, header string, secrets, c
 	for _, problem := range report.Problems {
 		text.WriteString("\n" + renderProblem(problem, header, columns))
 	}
+	if report.Authentic && !report.Valid {
+		text.WriteString("\n" + good.Render("  ✓ the secret and the body are right") + "\n")
+	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }

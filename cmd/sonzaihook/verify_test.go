@@ -62,6 +62,14 @@ func TestVerifyLooksAtTheTimeThatIsGiven(t *testing.T) {
 	require.Equal(t, exitYes, keyed(testBody).do(t, "verify", "--signature", header, "--tolerance", "1h").code)
 }
 
+func TestVerifySaysWhatIsRightAllTheSame(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow.Add(time.Hour))
+	got := keyed(testBody).do(t, "verify", "--signature", header)
+	require.Contains(t, got.out, "1 h in the future, which is 55 min too early")
+	require.Contains(t, got.out, "\n  ✓ the secret and the body are right\n")
+}
+
 func TestVerifyPrintsJSONForMachines(t *testing.T) {
 	t.Parallel()
 	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
@@ -73,7 +81,7 @@ func TestVerifyPrintsJSONForMachines(t *testing.T) {
 	require.Equal(t, 1, strings.Count(got.out, "\n"))
 
 	got = keyed(testBody).do(t, "verify", "--json", "--signature", header)
-	require.JSONEq(t, `{"valid":true,"secret":1,"signed_at":"2026-01-01T00:00:00Z"}`, got.out)
+	require.JSONEq(t, `{"valid":true,"authentic":true,"secret":1,"signed_at":"2026-01-01T00:00:00Z"}`, got.out)
 }
 
 func TestVerifyPrintsNeitherSecretNorSignature(t *testing.T) {

@@ -53,6 +53,9 @@ type Problem struct {
 type Report struct {
 	// Valid reports whether a receiver with one of the secrets accepts this.
 	Valid bool `json:"valid"`
+	// Authentic reports whether secret and body are the right ones, whatever else
+	// is wrong.
+	Authentic bool `json:"authentic"`
 	// Secret is the number of the secret that signed, from 1; 0 if none did.
 	Secret int `json:"secret,omitempty"`
 	// SignedAt is the time in the header, zero where that has none or it is no
@@ -80,7 +83,7 @@ func Explain(in Input) Report {
 	for i, secret := range in.Secrets {
 		err := sonzaihook.Verify(in.Body, in.Header, secret, in.Now, in.Tolerance)
 		if err == nil {
-			report.Valid, report.Secret = true, i+1
+			report.Valid, report.Authentic, report.Secret = true, true, i+1
 			return report
 		}
 		refused = err
@@ -109,7 +112,9 @@ func (r *Report) search(in Input, header header) {
 	r.Tried = s.tried
 	if found {
 		r.Secret = hit.key.secret + 1
-		r.Problems = append(r.Problems, hit.problems()...)
+		reasons := hit.problems()
+		r.Authentic = len(reasons) == 0 && !hit.key.told
+		r.Problems = append(r.Problems, reasons...)
 		return
 	}
 	r.Problems = append(r.Problems, s.mismatch()...)
