@@ -169,6 +169,8 @@ func cellStyle(rows []row, at, column int) lipgloss.Style {
 		style = good
 	case column == columnMark:
 		style = bad
+	case column == columnWhat && rows[at].What != whatSigned:
+		style = strong
 	case column == columnType:
 		style = calm
 	case column == columnOutcome, column == columnStatus:

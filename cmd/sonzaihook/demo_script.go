@@ -43,6 +43,9 @@ var (
 	expectFailed       = expectation{http.StatusInternalServerError, sonzaihook.CodeFailed, 1}
 )
 
+// whatSigned is an ordinary delivery; the others stand out in the table.
+const whatSigned = "signed"
+
 // script returns the scenes of the demo.
 func script() ([]scene, error) {
 	var scenes []scene
@@ -51,7 +54,7 @@ func script() ([]scene, error) {
 		if err != nil {
 			return nil, err
 		}
-		scenes = append(scenes, scene{what: "signed", body: body, expects: []expectation{expectProcessed}})
+		scenes = append(scenes, scene{what: whatSigned, body: body, expects: []expectation{expectProcessed}})
 	}
 	mood, err := fixture(sonzaihook.EventMoodChange, true)
 	if err != nil {

@@ -127,27 +127,36 @@ var layouts = []layout{
 // writing is a choice that programs make beside the layout.
 type writing struct {
 	name   string
-	option jsontext.Options
-	after  func([]byte) []byte
+	option jsontext.Options // nil: the default
 }
 
 var orders = []writing{
 	{},
-	{name: "with sorted keys", option: jsontext.ReorderRawObjects(true)},
+	{"with sorted keys", jsontext.ReorderRawObjects(true)},
 }
 
 var numbers = []writing{
 	{},
-	{name: "with numbers in their shortest form", option: jsontext.CanonicalizeRawFloats(true)},
+	{"with numbers in their shortest form", jsontext.CanonicalizeRawFloats(true)},
 }
 
 var escapes = []writing{
-	{option: jsontext.PreserveRawStrings(true)},
-	{name: "with fewer escapes"},
-	{name: "with <, > and & escaped", option: jsontext.EscapeForHTML(true)},
-	{name: "with everything but ASCII escaped", after: escapeUnicode},
-	{name: "with slashes escaped", after: escapeSlashes},
-	{name: "with slashes and everything but ASCII escaped", after: func(b []byte) []byte { return escapeSlashes(escapeUnicode(b)) }},
+	{"", jsontext.PreserveRawStrings(true)},
+	{fewerEscapes, nil},
+	{"with <, > and & escaped", jsontext.EscapeForHTML(true)},
+}
+
+const fewerEscapes = "with fewer escapes"
+
+// moreEscapes are what programs escape that need not; they start from a text with
+// the fewest escapes.
+var moreEscapes = []struct {
+	name string
+	from func([]byte) []byte
+}{
+	{"with everything but ASCII escaped", escapeUnicode},
+	{"with slashes escaped", escapeSlashes},
+	{"with slashes and everything but ASCII escaped", func(b []byte) []byte { return escapeSlashes(escapeUnicode(b)) }},
 }
 
 // rewritten yields the body as other programs would have written the same JSON:
@@ -172,30 +181,41 @@ func rewritten(body []byte) iter.Seq[content] {
 	}
 }
 
-// written yields one writing of the text, with and without a newline at its end.
+// written yields one way to write the text, and what follows from it.
 func written(text []byte, l layout, choices []writing, yield func(content) bool) bool {
-	name, value := l.name, jsontext.Value(bytes.Clone(text))
 	options := append([]jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}, l.options...)
+	name, last := l.name, ""
 	for _, choice := range choices {
 		if choice.option != nil {
 			options = append(options, choice.option)
 		}
-		if choice.name != "" {
-			name += ", " + choice.name
+		if last = choice.name; last != "" && last != fewerEscapes {
+			name += ", " + last
 		}
 	}
+	value := jsontext.Value(bytes.Clone(text))
 	if value.Format(options...) != nil {
 		return true
 	}
-	data := []byte(value)
-	for _, choice := range choices {
-		if choice.after != nil {
-			data = choice.after(data)
+	if last != fewerEscapes {
+		return ended(value, name, yield)
+	}
+	if !ended(value, name+", "+last, yield) {
+		return false
+	}
+	for _, more := range moreEscapes {
+		if !ended(more.from(value), name+", "+more.name, yield) {
+			return false
 		}
 	}
+	return true
+}
+
+// ended yields a text with and without a newline at its end.
+func ended(text []byte, name string, yield func(content) bool) bool {
 	what := "the body was parsed and written out again: what was signed is the same JSON " + name
-	return yield(content{data, what, bytesFix}) &&
-		yield(content{join(data, []byte("\n")), what + ", with a newline at its end", bytesFix})
+	return yield(content{text, what, bytesFix}) &&
+		yield(content{join(text, []byte("\n")), what + ", with a newline at its end", bytesFix})
 }
 
 func escapeUnicode(text []byte) []byte {

@@ -278,6 +278,18 @@ func TestExplainSaysWhichOfSeveralSecretsSigned(t *testing.T) {
 	require.Equal(t, 2, report.Secret)
 }
 
+func TestExplainOfALargeBodyTriesDifferencesOneByOne(t *testing.T) {
+	t.Parallel()
+	large := `{"a":"` + strings.Repeat("x", largestPair) + `"}`
+	report := explain(large+"\n", signed(large, key), secret)
+	require.Equal(t, []Kind{Body}, kinds(report))
+	report = explain(large, signed(large, secret), secret)
+	require.Equal(t, []Kind{Secret}, kinds(report))
+	report = explain(large+"\n", signed(large, secret), secret)
+	require.Equal(t, []Kind{Match}, kinds(report))
+	require.Less(t, report.Tried, 200)
+}
+
 func TestExplainWithoutAReasonSaysWhatIsLikely(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, body, fix string }{
