@@ -54,7 +54,7 @@ const (
 	CodeShuttingDown         = "shutting_down"          // 503: Shutdown was called
 	CodeOverloaded           = "overloaded"             // 503: WithMaxInFlight deliveries are running
 	CodeBodyUnreadable       = "body_unreadable"        // 503: the connection broke
-	CodeRetryLater           = "retry_later"            // 503: RetryAfter
+	CodeRetryLater           = "retry_later"            // 503: RetryAfter, or a new secret is under way
 )
 
 // answer is one row of the table: a status, a code, and the constant body.
@@ -113,6 +113,7 @@ var reasons = []struct {
 	{ErrTimestampOutsideTolerance, unauthorized},
 	{ErrSecretOfOtherType, unauthorized},
 	{ErrWrongAuthorization, unauthorized},
+	{ErrSecretAwaited, retryLater},
 	{ErrMethodNotAllowed, methodNotAllowed},
 	{ErrBodyTooLarge, bodyTooLarge},
 	{ErrUnsupportedMediaType, unsupportedMediaType},

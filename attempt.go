@@ -22,7 +22,6 @@ type attempt struct {
 	table *routeTable
 	token string
 	ctx   runContext // the callbacks' context
-	step  runContext // the context of claiming, then of settling
 
 	started time.Time
 	phase   atomic.Int32
@@ -58,11 +57,12 @@ func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, 
 	if err := r.gate.enter(); err != nil {
 		return refusal(err)
 	}
-	a := &attempt{
-		r: r, d: d, table: table, refused: refused,
-		started: time.Now(),
-		out:     failed.outcome(errGoexit),
+	a := d.attempt
+	if a == nil {
+		a = new(attempt)
 	}
+	a.r, a.d, a.table, a.refused = r, d, table, refused
+	a.started, a.out = time.Now(), failed.outcome(errGoexit)
 	a.ctx.parent, a.ctx.expired = ctx, ErrHandlerTimeout
 	a.ctx.started, a.ctx.limit = a.started, r.handlerTimeout
 	if a.claims() {
@@ -138,10 +138,16 @@ func (a *attempt) protected(keep func(context.Context, *Delivery, error) error, 
 // claims reports whether the attempt runs under a claim.
 func (a *attempt) claims() bool { return a.r.store != nil && a.refused == nil }
 
-// storeContext makes c the context of one call to the store.
-func (a *attempt) storeContext(c *runContext) *runContext {
-	*c = runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
-	return c
+// storeContext returns the context of one call to the store, to be ended after it.
+func (a *attempt) storeContext() *runContext {
+	return &runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
+}
+
+// inbound is a delivery and the attempt that most likely follows it, in one piece
+// of memory.
+type inbound struct {
+	delivery Delivery
+	attempt  attempt
 }
 
 func (a *attempt) end() {

@@ -86,6 +86,17 @@ func TestIdentityCanBeReplaced(t *testing.T) {
 	require.Equal(t, "evt_01JWAKE", h.last(t).DeliveryID)
 }
 
+func TestNaturalIdentityIsSharedByPushAndPoll(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil, sonzaihook.WithIdentity(sonzaihook.NaturalIdentity)).count(nil)
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
+	require.Equal(t, "agent.message:msg_7f3a", h.last(t).DeliveryID)
+	polled := &sonzaihook.Delivery{Type: sonzaihook.EventMessage, Source: sonzaihook.SourcePoll, Body: []byte(`{"message_id":"msg_7f3a","content":"hi"}`)}
+	require.Equal(t, "duplicate", h.Dispatch(t.Context(), polled).Code)
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventMoodChange))))
+	require.Equal(t, "evt_01JMOOD", h.last(t).DeliveryID)
+}
+
 func TestWithoutAStoreEveryCopyRuns(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, nil, sonzaihook.WithStore(nil)).count(nil)

@@ -142,10 +142,12 @@ type Delivery struct {
 	// Body is the whole body, byte for byte.
 	Body []byte
 
-	proof  proof
-	route  *route
-	events []placed // one *Event[T] for each shape of the route
-	first  [1]placed
+	proof   proof
+	natural string   // the natural key, where an identity function may ask for it
+	attempt *attempt // memory for the attempt at it
+	route   *route
+	events  []placed // one *Event[T] for each shape of the route
+	first   [1]placed
 }
 
 // proof is what authenticated a delivery; it is empty where the caller of

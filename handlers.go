@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -98,6 +99,15 @@ func (r *Receiver) Use(middleware func(next Handler) Handler) {
 		panic("sonzaihook: Use with a nil middleware")
 	}
 	r.routes.change(func(next *routeTable) { next.middleware = append(next.middleware, middleware) })
+}
+
+// Types returns the event types for which there is a callback, sorted. The
+// types that only [Receiver.OnOther] takes are not among them.
+func (r *Receiver) Types() []EventType {
+	types := slices.Collect(maps.Keys(r.routes.table.Load().byType))
+	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
+	slices.Sort(types)
+	return types
 }
 
 // The shapes of the documented payloads, shared by all receivers.

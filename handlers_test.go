@@ -2,6 +2,7 @@ package sonzaihook_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,16 @@ func TestMiddlewareMayAnswerOrHandOnAnotherDelivery(t *testing.T) {
 	require.Equal(t, sonzaihook.EventMoodChange, mood.Type)
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventBreakthrough))))
 	require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrUndecodable)
+}
+
+func TestTypesAreThoseWithACallback(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil)
+	require.Empty(t, h.Types())
+	h.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return nil })
+	h.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return nil })
+	sonzaihook.On(h.Receiver, "on_mood_updated", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
+	require.Equal(t, []sonzaihook.EventType{sonzaihook.EventMoodChange, sonzaihook.EventWakeup}, h.Types())
 }
 
 func TestRegisteringNonsensePanics(t *testing.T) {

@@ -77,7 +77,7 @@ func (a *attempt) claim() bool {
 	if !a.claims() {
 		return a.phase.CompareAndSwap(claiming, running)
 	}
-	ctx := a.storeContext(&a.step)
+	ctx := a.storeContext()
 	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 	ctx.end(context.Canceled)
 	if !a.phase.CompareAndSwap(claiming, running) {
@@ -103,7 +103,7 @@ func (a *attempt) abandon(state State) {
 	if state != Claimed {
 		return
 	}
-	ctx := a.storeContext(new(runContext))
+	ctx := a.storeContext()
 	defer ctx.end(context.Canceled)
 	if err := a.r.store.Release(ctx, a.d.ID, a.token); err != nil {
 		a.r.warn(ctx, "sonzaihook: late claim not released", a.d, err)
@@ -116,7 +116,7 @@ func (a *attempt) settle() {
 	if !a.claims() {
 		return
 	}
-	ctx := a.storeContext(&a.step)
+	ctx := a.storeContext()
 	defer ctx.end(context.Canceled)
 	if a.out.settled() {
 		if err := a.r.store.Commit(ctx, a.d.ID, a.token, keepDone); err != nil {
@@ -163,7 +163,7 @@ func (a *attempt) renew() (State, error) {
 	if a.phase.Load() != running {
 		return Claimed, nil
 	}
-	ctx := a.storeContext(new(runContext))
+	ctx := a.storeContext()
 	defer ctx.end(context.Canceled)
 	return a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 }

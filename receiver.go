@@ -144,9 +144,10 @@ func (r *Receiver) SetSecrets(secrets Secrets) error {
 	if err != nil {
 		return err
 	}
-	r.rotation.Lock()
-	defer r.rotation.Unlock()
-	r.keys.Store(ring)
+	r.changeKeys(func(old *keyring) *keyring {
+		ring.awaited = old.awaited
+		return ring
+	})
 	return nil
 }
 
@@ -157,17 +158,37 @@ func (r *Receiver) SetSecrets(secrets Secrets) error {
 // that wraps [ErrInvalidSecret] or, for an empty type or a negative grace,
 // [ErrInvalidOption].
 func (r *Receiver) Rotate(t EventType, secret string, grace time.Duration) error {
+	return r.RotateFrom(context.Background(), t, grace, func(context.Context) (string, error) { return secret, nil })
+}
+
+// RotateFrom is Rotate for a secret that has yet to be obtained, from a platform
+// that may sign with it before it has said what it is. Until obtain returns, a
+// delivery of type t that no secret verifies is answered 503 instead of 401, so
+// that the platform sends it again. RotateFrom returns what obtain returns, and
+// then changes nothing, or what Rotate would.
+func (r *Receiver) RotateFrom(ctx context.Context, t EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
 	if t == "" || grace < 0 {
 		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
+	}
+	t = canonical(t)
+	r.changeKeys(func(ring *keyring) *keyring { return ring.awaiting(t, +1) })
+	defer r.changeKeys(func(ring *keyring) *keyring { return ring.awaiting(t, -1) })
+	secret, err := obtain(ctx)
+	if err != nil {
+		return err
 	}
 	if err := checkSecret(secret); err != nil {
 		return fmt.Errorf("event type %q: %w", t, err)
 	}
+	now := r.now()
+	r.changeKeys(func(ring *keyring) *keyring { return ring.rotated(t, secret, now, now.Add(grace)) })
+	return nil
+}
+
+func (r *Receiver) changeKeys(change func(*keyring) *keyring) {
 	r.rotation.Lock()
 	defer r.rotation.Unlock()
-	now := r.now()
-	r.keys.Store(r.keys.Load().rotated(canonical(t), secret, now, now.Add(grace)))
-	return nil
+	r.keys.Store(change(r.keys.Load()))
 }
 
 // Shutdown lets the deliveries that are running finish; new ones are answered
@@ -216,12 +237,15 @@ func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path str
 	if err != nil {
 		return nil, err
 	}
-	return &Delivery{
+	in := new(inbound)
+	in.delivery = Delivery{
 		SignedAt: time.Unix(sig.unix, 0),
 		Source:   SourceWebhook,
 		Body:     bytes.Clone(body),
 		proof:    proof{key: k, exclusive: path != "" && ring.exclusive(k), claimed: claimed, path: path},
-	}, nil
+		attempt:  &in.attempt,
+	}
+	return &in.delivery, nil
 }
 
 // handle runs an authentic delivery, or refuses what is none.

@@ -92,6 +92,7 @@ func (r *Receiver) identify(d *Delivery, expected EventType, decoded decoded) er
 	if d.ID == "" {
 		d.ID = identity(d, decoded)
 		if r.identity != nil {
+			d.natural = naturalKey(d, decoded)
 			if id := r.identity(d); id != "" {
 				d.ID = id
 			}
@@ -120,6 +121,18 @@ func identity(d *Delivery, decoded decoded) string {
 	signed.Write([]byte{'.'})
 	signed.Write(d.Body)
 	return "sha256:" + hex.EncodeToString(signed.Sum(nil))
+}
+
+// NaturalIdentity is an identity for [WithIdentity] that prefers the type and the
+// natural key ("agent.message:msg_1") to the envelope's event id. Use it where
+// the same events come by push and by poll: a polled notification has the id of
+// the message, the wakeup or the breakthrough, but not the event id under which
+// it was pushed. Of other types it keeps the identity.
+func NaturalIdentity(d *Delivery) string {
+	if d.natural == "" {
+		return ""
+	}
+	return string(d.Type) + ":" + d.natural
 }
 
 // keyed are the shapes of the types that have a natural key.

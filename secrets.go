@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -82,7 +83,8 @@ func (k *key) valid(now time.Time) bool { return k.until.IsZero() || now.Before(
 // keyring is what a receiver verifies with. It never changes; a rotation makes
 // another one, so a delivery sees either all of the old keys or all of the new.
 type keyring struct {
-	byType map[EventType][]*key
+	byType  map[EventType][]*key
+	awaited map[EventType]int // how many new secrets are under way
 }
 
 func newKeyring(s Secrets) (*keyring, error) {
@@ -109,7 +111,7 @@ func newKeyring(s Secrets) (*keyring, error) {
 // was valid for t before stays so until the given time. Rotating to a secret
 // that is there already changes nothing about that secret.
 func (r *keyring) rotated(t EventType, secret string, now, until time.Time) *keyring {
-	next := &keyring{byType: make(map[EventType][]*key, len(r.byType)+1)}
+	next := &keyring{byType: make(map[EventType][]*key, len(r.byType)+1), awaited: r.awaited}
 	for other, keys := range r.byType {
 		if other != t {
 			next.byType[other] = keys
@@ -156,7 +158,28 @@ func (r *keyring) verify(sig *signature, body []byte, claimed EventType, now tim
 			return k, nil
 		}
 	}
+	if r.awaits(claimed) {
+		return nil, ErrSecretAwaited
+	}
 	return nil, ErrSignatureMismatch
+}
+
+// awaiting returns a ring that awaits n more new secrets of a type.
+func (r *keyring) awaiting(t EventType, n int) *keyring {
+	next := &keyring{byType: r.byType, awaited: maps.Clone(r.awaited)}
+	if next.awaited == nil {
+		next.awaited = make(map[EventType]int)
+	}
+	next.awaited[t] += n
+	if next.awaited[t] == 0 {
+		delete(next.awaited, t)
+	}
+	return next
+}
+
+// awaits reports whether a new secret is under way that may sign the type.
+func (r *keyring) awaits(claimed EventType) bool {
+	return len(r.awaited) > 0 && (claimed == "" || r.awaited[claimed] > 0 || r.awaited[AnyEvent] > 0)
 }
 
 func match(keys []*key, sig *signature, body []byte, now time.Time) *key {

@@ -150,6 +150,39 @@ func TestRotateKeepsTheOldSecretForTheGrace(t *testing.T) {
 	require.True(t, accepts(sonzaihook.EventMessage, "any"))
 }
 
+func TestDeliveryThatMayBeSignedWithAnAwaitedSecretIsPutOff(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}).count(nil)
+	status := func(typ sonzaihook.EventType, secret string, options ...hooktest.Option) int {
+		return hooktest.Deliver(t, h, fmt.Appendf(nil, `{"event_type":%q}`, typ), append(options, hooktest.SignedWith(secret))...).Code
+	}
+	require.Equal(t, 401, status(sonzaihook.EventMessage, "new"))
+	err := h.RotateFrom(t.Context(), sonzaihook.EventMessage, time.Hour, func(context.Context) (string, error) {
+		answer := hooktest.Deliver(t, h, message(t), hooktest.SignedWith("new"))
+		require.Equal(t, "retry_later", code(t, answer))
+		require.Equal(t, "1", answer.Header().Get("Retry-After"))
+		require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrSecretAwaited)
+		require.Equal(t, 200, status(sonzaihook.EventMessage, "old"))
+		require.Equal(t, 401, status(sonzaihook.EventMessage, "new", hooktest.Stale()))
+		require.Equal(t, 401, status(sonzaihook.EventWakeup, "new"), "another type")
+		require.Equal(t, 401, status(sonzaihook.EventMessage, "wakeup"), "a secret that is known")
+		require.Equal(t, 503, hooktest.Deliver(t, h, []byte("{}"), hooktest.SignedWith("new")).Code, "it may be of the type")
+		require.NoError(t, h.SetSecrets(sonzaihook.Secret("old")))
+		require.Equal(t, 503, status(sonzaihook.EventMessage, "new"), "still awaited")
+		return "new", nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 200, status(sonzaihook.EventMessage, "new"))
+	require.Equal(t, 401, status(sonzaihook.EventMessage, "other"))
+
+	err = h.RotateFrom(t.Context(), sonzaihook.EventMessage, 0, func(context.Context) (string, error) { return "", errUser })
+	require.ErrorIs(t, err, errUser)
+	err = h.RotateFrom(t.Context(), sonzaihook.EventMessage, 0, func(context.Context) (string, error) { return " ", nil })
+	require.ErrorIs(t, err, sonzaihook.ErrInvalidSecret)
+	require.Equal(t, 401, status(sonzaihook.EventMessage, "other"), "awaited no more")
+	require.Equal(t, 200, status(sonzaihook.EventMessage, "new"), "nothing was changed")
+}
+
 func TestRotateAndSetSecretsRefuseBadSecretsAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, nil).count(nil)
