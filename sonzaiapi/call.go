@@ -65,6 +65,9 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	if err := k.check(); err != nil {
 		return k.fail(ErrInvalidRequest, err)
 	}
+	if ctx.Err() != nil {
+		return k.fail(nil, context.Cause(ctx))
+	}
 	var body []byte
 	if k.body != nil {
 		encoded, err := json.Marshal(k.body)
@@ -105,8 +108,7 @@ func (c *Client) try(ctx context.Context, k call, body []byte, out any) error {
 }
 
 func (c *Client) request(ctx context.Context, k call, body []byte) (*http.Request, error) {
-	// The path is joined as text: it is escaped already, and it must stay so.
-	address := c.base.String() + k.escaped()
+	address := c.address(k.escaped())
 	if len(k.query) > 0 {
 		address += "?" + k.query.Encode()
 	}

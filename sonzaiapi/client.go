@@ -23,7 +23,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -42,11 +41,15 @@ const (
 // its package name alone: neither the key nor the base URL is in any format of
 // it.
 type Client struct {
-	base      *url.URL
+	// What is not to be printed is held in functions: fmt shows the fields of a
+	// client that lies in a field of another struct.
+	address   func(path string) string
 	authorize func(*http.Request)
 	redact    func(string) string
-	http      *http.Client
-	settings  settings
+
+	local    bool // the platform is on this machine
+	http     *http.Client
+	settings settings
 }
 
 // New returns a client that authenticates with apiKey. An empty apiKey means
@@ -71,9 +74,11 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("%w: it has characters that no key has", ErrNoAPIKey)
 	}
 	return &Client{
-		base:      base,
+		// The path is joined as text: it is escaped already, and must stay so.
+		address:   func(path string) string { return base.String() + path },
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+apiKey) },
 		redact:    func(text string) string { return strings.ReplaceAll(text, apiKey, redacted) },
+		local:     isLoopback(base.Hostname()),
 		http:      withoutRedirects(s.client),
 		settings:  s,
 	}, nil

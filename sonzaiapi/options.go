@@ -86,6 +86,7 @@ func (s *settings) check() (*url.URL, error) {
 // parseBase names the fault but never the value, which may hold credentials.
 func (s *settings) parseBase() (*url.URL, error) {
 	text := cmp.Or(s.baseURL, os.Getenv(EnvBaseURL), DefaultBaseURL)
+	s.baseURL = "" // so that no format of the client shows it
 	base, err := url.Parse(strings.TrimRight(strings.TrimSpace(text), "/"))
 	switch {
 	case err != nil, base.Host == "", base.Scheme != "https" && base.Scheme != "http":
@@ -107,7 +108,7 @@ func (c *Client) checkWebhookURL(text string) error {
 		return fmt.Errorf("the webhook URL is not of the form https://host/path")
 	case target.Scheme == "https", target.Scheme == "http" && c.settings.insecure:
 		return nil
-	case target.Scheme == "http" && isLoopback(target.Hostname()) && isLoopback(c.base.Hostname()):
+	case target.Scheme == "http" && isLoopback(target.Hostname()) && c.local:
 		return nil
 	}
 	return fmt.Errorf("the webhook URL must start with https:// (http only between a simulator and a server on this machine)")
