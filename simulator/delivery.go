@@ -28,6 +28,7 @@ type delivery struct {
 	signature string // of the first attempt, when it is repeated
 	attempt   int
 	slot      bool           // holds one of the backlog's slots
+	copied    bool           // is a duplicate of another
 	fault     *DeliveryFault // what the attempt that was held back still meets
 }
 
@@ -92,9 +93,7 @@ func (s *Simulator) deliver(d *delivery) {
 		s.settle(false)
 		return
 	}
-	for range fault.Duplicates {
-		s.send(&delivery{project: d.project, eventType: d.eventType, body: d.body, signature: d.signature})
-	}
+	s.duplicate(d, fault.Duplicates)
 	s.letGo()
 	switch {
 	case result.Delivered():
@@ -103,6 +102,18 @@ func (s *Simulator) deliver(d *delivery) {
 		s.settle(false)
 	default:
 		s.after(s.shorten(s.waitAfter(d.attempt)), func() { s.deliver(d) })
+	}
+}
+
+// duplicate sends an event again after its first attempt. Copies have no copies.
+func (s *Simulator) duplicate(d *delivery, times int) {
+	if d.copied || d.attempt > 1 {
+		return
+	}
+	for range times {
+		s.send(&delivery{
+			project: d.project, eventType: d.eventType, body: d.body, signature: d.signature, copied: true,
+		})
 	}
 }
 

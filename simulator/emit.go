@@ -8,19 +8,20 @@ import (
 
 // EmitPath is a call that the platform does not have: POST an event there, with
 // the API key, to let it happen. The body has "type", which is required, and
-// "id", "project_id", "agent_id", "user_id", "data" (an object), "layout" and
-// "route" as in [Event]; the answer has "event_id".
+// "name", "id", "project_id", "agent_id", "user_id", "data" (an object),
+// "layout" and "route" as in [Event]; the answer has "event_id".
 const EmitPath = "/simulator/events"
 
 var emitFields = []field{
-	{"type", true, "string"}, {"id", false, "string"}, {"project_id", false, "string"},
-	{"agent_id", false, "string"}, {"user_id", false, "string"}, {"data", false, "object"},
-	{"layout", false, "string"}, {"route", false, "string"},
+	{"type", true, "string"}, {"name", false, "string"}, {"id", false, "string"},
+	{"project_id", false, "string"}, {"agent_id", false, "string"}, {"user_id", false, "string"},
+	{"data", false, "object"}, {"layout", false, "string"}, {"route", false, "string"},
 }
 
 func (s *Simulator) emitOverHTTP(r *http.Request) (any, error) {
 	var body struct {
 		Type      string          `json:"type"`
+		Name      string          `json:"name"`
 		ID        string          `json:"id"`
 		ProjectID string          `json:"project_id"`
 		AgentID   string          `json:"agent_id"`
@@ -33,8 +34,8 @@ func (s *Simulator) emitOverHTTP(r *http.Request) (any, error) {
 		return nil, err
 	}
 	event := Event{
-		Type: body.Type, ID: body.ID, ProjectID: body.ProjectID, AgentID: body.AgentID, UserID: body.UserID,
-		Layout: body.Layout, Route: body.Route,
+		Type: body.Type, Name: body.Name, ID: body.ID, ProjectID: body.ProjectID,
+		AgentID: body.AgentID, UserID: body.UserID, Layout: body.Layout, Route: body.Route,
 	}
 	if body.Data != nil {
 		event.Data = body.Data

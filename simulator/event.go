@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -48,6 +49,9 @@ const (
 type Event struct {
 	// Type is the event type; it names the registration that takes it.
 	Type string
+	// Name is the type as the delivery spells it, such as "on_mood_updated";
+	// empty means Type.
+	Name string
 	// ID is the event's id, also that of its notification. Empty means a new
 	// one.
 	ID string
@@ -168,7 +172,7 @@ type envelope struct {
 // body builds the bytes of a delivery.
 func (e *Event) body(data json.RawMessage) ([]byte, error) {
 	wrapped := envelope{
-		Type: e.Type, ID: e.ID, AgentID: e.AgentID, UserID: e.UserID,
+		Type: cmp.Or(e.Name, e.Type), ID: e.ID, AgentID: e.AgentID, UserID: e.UserID,
 		ProjectID: e.ProjectID, CreatedAt: e.CreatedAt.UTC(),
 	}
 	if e.WithoutID {

@@ -43,6 +43,9 @@ func TestDeliveriesMisbehaveAsTold(t *testing.T) {
 		"twice": {
 			simulator.DeliveryFault{Times: 1, Duplicates: 1},
 			[]string{"evt_0", "evt_0", "evt_1"}, []time.Duration{0, 0, 0}, []int{200, 200, 200}},
+		"each twice": {
+			simulator.DeliveryFault{Duplicates: 1},
+			[]string{"evt_0", "evt_0", "evt_1", "evt_1"}, []time.Duration{0, 0, 0, 0}, []int{200, 200, 200, 200}},
 		"out of order": {
 			simulator.DeliveryFault{Times: 1, HoldBack: true},
 			[]string{"evt_1", "evt_0"}, []time.Duration{0, 0}, []int{200, 200}},

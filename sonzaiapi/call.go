@@ -19,6 +19,7 @@ type call struct {
 	path   []string // segments, not escaped yet
 	query  url.Values
 	body   any
+	secret string // what of the body must not be printed
 }
 
 func get(path ...string) call    { return call{method: http.MethodGet, path: path} }
@@ -179,13 +180,20 @@ func (c *Client) problem(k call, response *http.Response, answer []byte) *Error 
 		e.kinds = append(e.kinds, ErrNotJSON)
 		return e
 	}
-	e.Type, e.Title = c.foreign(document.Type), c.foreign(document.Title)
-	e.Detail, e.Instance = c.foreign(document.Detail), c.foreign(document.Instance)
+	e.Type, e.Title = c.foreign(k, document.Type), c.foreign(k, document.Title)
+	e.Detail, e.Instance = c.foreign(k, document.Detail), c.foreign(k, document.Instance)
 	for _, fault := range document.Errors {
-		e.Errors = append(e.Errors, ErrorDetail{c.foreign(fault.Location), c.foreign(fault.Message)})
+		e.Errors = append(e.Errors, ErrorDetail{c.foreign(k, fault.Location), c.foreign(k, fault.Message)})
 	}
 	return e
 }
 
-// foreign makes a text of the platform fit to be printed.
-func (c *Client) foreign(text string) string { return oneLine(c.redact(text)) }
+// foreign makes a text of the platform fit to be printed: it may repeat what the
+// call sent.
+func (c *Client) foreign(k call, text string) string {
+	text = c.redact(text)
+	if k.secret != "" {
+		text = strings.ReplaceAll(text, k.secret, redacted)
+	}
+	return oneLine(text)
+}

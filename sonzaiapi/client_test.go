@@ -206,6 +206,13 @@ func TestNothingPrintsAKeyOrASecret(t *testing.T) {
 	require.ErrorIs(t, err, sonzaiapi.ErrUnauthorized)
 	require.Contains(t, err.Error(), "bad header Bearer [redacted] [31m next")
 
+	repeats := newClient(t, always(422, "application/problem+json",
+		`{"detail":"auth_header Bearer mine","errors":[{"location":"body","message":"not Bearer mine","value":"Bearer mine"}]}`))
+	_, refused := repeats.Webhooks().Register(t.Context(), "x",
+		sonzaiapi.Target{URL: "https://me.example", AuthHeader: "Bearer mine"})
+	require.ErrorIs(t, refused, sonzaiapi.ErrInvalidRequest)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", refused, refused, refused), "Bearer mine")
+
 	values := []any{
 		client, *client, struct{ c *sonzaiapi.Client }{client}, struct{ c sonzaiapi.Client }{*client},
 		client.Webhooks(), client.Project("p"), client.Agent("a"), err,

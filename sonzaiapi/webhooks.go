@@ -46,6 +46,7 @@ func (w Webhooks) Register(ctx context.Context, eventType string, target Target)
 	if err := w.client.checkWebhookURL(target.URL); err != nil {
 		return "", k.fail(ErrInvalidRequest, err)
 	}
+	k.secret = string(target.AuthHeader)
 	k.body = struct {
 		URL        string `json:"webhook_url"`
 		AuthHeader string `json:"auth_header,omitempty"`
