@@ -55,6 +55,23 @@ func (k call) fail(kind, cause error) *Error {
 	return e
 }
 
+// ended is a call that its context stopped.
+func (k call) ended(ctx context.Context) *Error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if !errors.Is(cause, err) {
+		cause = fmt.Errorf("%w: %w", err, cause)
+	}
+	return k.fail(nil, cause)
+}
+
+// unanswered is a call whose answer did not come, or not whole.
+func (k call) unanswered(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return k.ended(ctx)
+	}
+	return k.fail(ErrUnavailable, withoutURL(err))
+}
+
 // invalid is a call that is not sent, because it is wrong.
 func (k call) invalid(format string, args ...any) *Error {
 	return k.fail(ErrInvalidRequest, fmt.Errorf(format, args...))
@@ -67,7 +84,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 		return k.fail(ErrInvalidRequest, err)
 	}
 	if ctx.Err() != nil {
-		return k.fail(nil, context.Cause(ctx))
+		return k.ended(ctx)
 	}
 	var body []byte
 	if k.body != nil {
@@ -82,6 +99,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 
 // try sends the call once. What it returns is an *Error.
 func (c *Client) try(ctx context.Context, k call, body []byte, out any) error {
+	caller := ctx
 	if c.settings.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.settings.timeout)
@@ -93,13 +111,13 @@ func (c *Client) try(ctx context.Context, k call, body []byte, out any) error {
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return k.fail(ErrUnavailable, withoutURL(err))
+		return k.unanswered(caller, err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, c.settings.maxAnswer+1))
 	switch {
 	case err != nil:
-		return k.fail(ErrUnavailable, withoutURL(err))
+		return k.unanswered(caller, err)
 	case int64(len(answer)) > c.settings.maxAnswer:
 		return k.fail(ErrAnswerTooLarge, fmt.Errorf("more than %d bytes", c.settings.maxAnswer))
 	case response.StatusCode < 200 || response.StatusCode > 299:

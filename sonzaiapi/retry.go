@@ -48,7 +48,7 @@ func (c *Client) retry(ctx context.Context, k call, try func() error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return k.fail(nil, err)
+	return k.ended(ctx)
 }
 
 // worthRetrying reports whether the same call may succeed later.

@@ -234,6 +234,24 @@ func TestTheContextEndsTheWait(t *testing.T) {
 	})
 }
 
+func TestACallThatIsStoppedIsNotAPlatformThatIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("the user left")
+		ctx, stop := context.WithCancelCause(t.Context())
+		client := newClient(t, func(r *http.Request) (*http.Response, error) {
+			stop(why)
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		_, err := client.Webhooks().RotateSecret(ctx, "x")
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, why)
+		require.NotErrorIs(t, err, sonzaiapi.ErrUnavailable)
+		require.EqualError(t, err, "sonzaiapi: POST /webhooks/x/rotate-secret: context canceled: the user left")
+	})
+}
+
 func TestATryThatHangsIsGivenUpAndRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
