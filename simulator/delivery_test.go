@@ -242,31 +242,35 @@ func TestAnEventTakesTheRouteThatItNames(t *testing.T) {
 
 func TestARealReceiverThatHangsOrIsGoneIsLogged(t *testing.T) {
 	t.Parallel()
-	hang := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
-		}
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // the server sees the connection close only after this
+		<-r.Context().Done()
 	}))
-	sim, err := simulator.New(simulator.WithAttempts(1, 1, 1), simulator.WithDeliveryTimeout(20*time.Millisecond))
-	require.NoError(t, err)
-	defer sim.Close()
-	status, answer := call(t, sim, "PUT", "/webhooks/x", fmt.Sprintf(`{"webhook_url":%q}`, server.URL))
-	require.Equal(t, 200, status, answer)
-	emit(t, sim, simulator.Event{Type: "x"})
-	wait(t, sim)
-	close(hang)
-	server.Close()
-	emit(t, sim, simulator.Event{Type: "x"})
-	wait(t, sim)
-	attempts := sim.Attempts("", "x")
-	require.Len(t, attempts, 2)
-	require.Equal(t, "the receiver did not answer in time", attempts[0].Error)
-	require.Contains(t, attempts[1].Error, "connection refused")
-	for _, a := range attempts {
-		require.Zero(t, a.Code)
-		require.False(t, a.Delivered())
+	defer hanging.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	tests := map[string]struct {
+		url, fault string
+		timeout    time.Duration
+	}{
+		"hangs":   {hanging.URL, "the receiver did not answer in time", 20 * time.Millisecond},
+		"is gone": {gone.URL, "connection refused", time.Minute},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			sim, err := simulator.New(simulator.WithAttempts(1, 1, 1), simulator.WithDeliveryTimeout(test.timeout))
+			require.NoError(t, err)
+			defer sim.Close()
+			status, answer := call(t, sim, "PUT", "/webhooks/x", fmt.Sprintf(`{"webhook_url":%q}`, test.url))
+			require.Equal(t, 200, status, answer)
+			emit(t, sim, simulator.Event{Type: "x"})
+			wait(t, sim)
+			attempts := sim.Attempts("", "x")
+			require.Len(t, attempts, 1)
+			require.Contains(t, attempts[0].Error, test.fault)
+			require.Zero(t, attempts[0].Code)
+			require.False(t, attempts[0].Delivered())
+		})
 	}
 }
 
