@@ -1,0 +1,210 @@
+package simulator
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// EventWakeup is the type of the event that a due wakeup sends.
+const EventWakeup = "agent.wakeup"
+
+// Layout is the form of a delivery's body. The platform documents none; these
+// are the ones that its SDKs and demos show.
+type Layout string
+
+// The layouts.
+const (
+	// LayoutData places the event's fields under "data", beside the envelope.
+	LayoutData Layout = "data"
+	// LayoutFlat places the event's fields beside those of the envelope.
+	LayoutFlat Layout = "flat"
+	// LayoutBare sends the event's fields alone, without an envelope and so
+	// without a type, an id or an agent.
+	LayoutBare Layout = "bare"
+)
+
+var layouts = []Layout{LayoutData, LayoutFlat, LayoutBare}
+
+// Route is the way that an event takes to its receiver.
+type Route string
+
+// The routes.
+const (
+	// RouteBoth pushes the event and keeps it as a notification. It is the
+	// default.
+	RouteBoth Route = ""
+	// RoutePush only pushes it.
+	RoutePush Route = "push"
+	// RoutePoll only keeps it as a notification.
+	RoutePoll Route = "poll"
+)
+
+// Event is something that happened to an agent.
+type Event struct {
+	// Type is the event type; it names the registration that takes it.
+	Type string
+	// Name is the type as the delivery spells it, such as "on_mood_updated";
+	// empty means Type.
+	Name string
+	// ID is the event's id, also that of its notification. Empty means a new
+	// one.
+	ID string
+	// WithoutID leaves the id out of the delivery's envelope.
+	WithoutID bool
+	// ProjectID is empty for the first project.
+	ProjectID string
+	AgentID   string
+	UserID    string
+	// CreatedAt is zero for now.
+	CreatedAt time.Time
+	// Data is the event's own fields: anything that marshals to a JSON object,
+	// or nil for none.
+	Data any
+	// Layout is empty for that of [WithLayout].
+	Layout Layout
+	Route  Route
+}
+
+// Emit lets an event happen and returns its id. It keeps the notification and
+// hands the delivery to the workers; it does not wait for the answer, but blocks
+// while as many events as [WithBacklog] allows wait for their first attempt. An
+// event type without a registration is not pushed. The errors wrap
+// [ErrInvalidEvent], [ErrClosed] or that of the context.
+func (s *Simulator) Emit(ctx context.Context, e Event) (string, error) {
+	d, err := s.prepare(&e)
+	if err != nil {
+		return "", err
+	}
+	if s.ctx.Err() != nil {
+		return "", ErrClosed
+	}
+	if e.Route == RoutePoll || !d.project.registered(e.Type) {
+		s.keep(e, d)
+		return e.ID, nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return "", fmt.Errorf("simulator: the backlog is full: %w", context.Cause(ctx))
+	case <-s.ctx.Done():
+		return "", ErrClosed
+	}
+	d.slot = true
+	s.keep(e, d)
+	s.send(d)
+	return e.ID, nil
+}
+
+// keep stores what can be polled.
+func (s *Simulator) keep(e Event, d *delivery) {
+	s.stats.emitted.Add(1)
+	if e.Route == RoutePush {
+		return
+	}
+	d.project.notify(e, d.data)
+	s.notifyAgent(e, d.data)
+}
+
+// prepare fills in the event and builds its delivery.
+func (s *Simulator) prepare(e *Event) (*delivery, error) {
+	p, known := s.project(e.ProjectID)
+	switch {
+	case e.Type == "":
+		return nil, fmt.Errorf("%w: it has no type", ErrInvalidEvent)
+	case !known:
+		return nil, fmt.Errorf("%w: there is no project %q", ErrInvalidEvent, e.ProjectID)
+	case e.Route != RouteBoth && e.Route != RoutePush && e.Route != RoutePoll:
+		return nil, fmt.Errorf("%w: there is no route %q", ErrInvalidEvent, e.Route)
+	}
+	e.ProjectID = p.id
+	if e.ID == "" {
+		e.ID = newID("evt")
+	}
+	if e.CreatedAt.IsZero() {
+		e.CreatedAt = s.now()
+	}
+	if e.Layout == "" {
+		e.Layout = s.settings.layout
+	}
+	data, err := object(e.Data)
+	if err != nil {
+		return nil, err
+	}
+	body, err := e.body(data)
+	if err != nil {
+		return nil, err
+	}
+	return &delivery{project: p, eventType: e.Type, data: data, body: body}, nil
+}
+
+// object marshals the event's own fields.
+func object(data any) (json.RawMessage, error) {
+	if data == nil {
+		return json.RawMessage("{}"), nil
+	}
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its data: %w", ErrInvalidEvent, err)
+	}
+	if !bytes.HasPrefix(encoded, []byte("{")) {
+		return nil, fmt.Errorf("%w: its data is not a JSON object", ErrInvalidEvent)
+	}
+	return encoded, nil
+}
+
+// envelope is what stands round an event's own fields.
+type envelope struct {
+	Type      string          `json:"event_type"`
+	ID        string          `json:"event_id,omitempty"`
+	AgentID   string          `json:"agent_id,omitempty"`
+	UserID    string          `json:"user_id,omitempty"`
+	ProjectID string          `json:"project_id"`
+	CreatedAt time.Time       `json:"created_at"`
+	Data      json.RawMessage `json:"data,omitempty"`
+}
+
+// body builds the bytes of a delivery.
+func (e *Event) body(data json.RawMessage) ([]byte, error) {
+	wrapped := envelope{
+		Type: cmp.Or(e.Name, e.Type), ID: e.ID, AgentID: e.AgentID, UserID: e.UserID,
+		ProjectID: e.ProjectID, CreatedAt: e.CreatedAt.UTC(),
+	}
+	if e.WithoutID {
+		wrapped.ID = ""
+	}
+	switch e.Layout {
+	case LayoutBare:
+		return data, nil
+	case LayoutFlat:
+		return flatten(wrapped, data)
+	case LayoutData:
+		wrapped.Data = data
+		return json.Marshal(wrapped)
+	}
+	return nil, fmt.Errorf("%w: there is no layout %q", ErrInvalidEvent, e.Layout)
+}
+
+// flatten places the fields beside the envelope's, which win.
+func flatten(e envelope, data json.RawMessage) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("%w: its data: %w", ErrInvalidEvent, err)
+	}
+	head, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidEvent, err)
+	}
+	if err := json.Unmarshal(head, &fields); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidEvent, err)
+	}
+	return json.Marshal(fields)
+}
+
+// newID returns an id that no other simulator gives either.
+func newID(prefix string) string { return prefix + "_" + strings.ToLower(rand.Text()) }
