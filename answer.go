@@ -30,6 +30,8 @@ type Outcome struct {
 	// Err says why the delivery was not processed; nil where it was. It is never
 	// part of the answer.
 	Err error
+
+	answer *answer
 }
 
 // The codes that an answer can have. Under the platform's retry rule (observed)
@@ -65,7 +67,8 @@ type answer struct {
 	body   []byte
 }
 
-var answers = map[string]*answer{}
+// answers are the rows of the table, in its order.
+var answers []*answer
 
 func newAnswer(status int, code string, after time.Duration) *answer {
 	body := fmt.Sprintf("{\"code\":%q}\n", code)
@@ -74,7 +77,7 @@ func newAnswer(status int, code string, after time.Duration) *answer {
 		body = fmt.Sprintf("{\"type\":\"about:blank\",\"title\":%s,\"status\":%d,\"code\":%q}\n", title, status, code)
 	}
 	a := &answer{status: status, code: code, after: after, body: []byte(body)}
-	answers[code] = a
+	answers = append(answers, a)
 	return a
 }
 
@@ -161,7 +164,7 @@ func judged(err error) Outcome {
 }
 
 func (a *answer) outcome(err error) Outcome {
-	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err}
+	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err, answer: a}
 }
 
 // final reports whether the platform will not send the delivery again although
@@ -198,10 +201,15 @@ func (o Outcome) Respond(w http.ResponseWriter) {
 }
 
 // Body returns the body of the answer. It is constant for each code and must
-// not be changed.
+// not be changed. It is nil for a code that is none of the constants.
 func (o Outcome) Body() []byte {
-	if a := answers[o.Code]; a != nil {
-		return a.body
+	if o.answer != nil {
+		return o.answer.body
+	}
+	for _, a := range answers {
+		if a.code == o.Code {
+			return a.body
+		}
 	}
 	return nil
 }

@@ -327,6 +327,7 @@ func TestReceiveAnswersAsServeHTTPDoes(t *testing.T) {
 	require.Equal(t, "body_too_large", h.Receive(t.Context(), header, make([]byte, 10_001)).Code)
 	require.Equal(t, http.StatusUnauthorized, h.Receive(t.Context(), http.Header{}, body).Status)
 	require.Nil(t, sonzaihook.Outcome{}.Body())
+	require.JSONEq(t, `{"code":"queued"}`, string(sonzaihook.Outcome{Code: sonzaihook.CodeQueued}.Body()))
 }
 
 func TestNothingThatACallbackKeepsIsOverwritten(t *testing.T) {

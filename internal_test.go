@@ -90,7 +90,11 @@ func TestEveryRefusalHasAnAnswer(t *testing.T) {
 func TestEveryAnswerIsConstantJSON(t *testing.T) {
 	t.Parallel()
 	require.Len(t, answers, 20)
-	for code, answer := range answers {
+	codes := map[string]bool{}
+	for _, answer := range answers {
+		code := answer.code
+		require.False(t, codes[code], code)
+		codes[code] = true
 		var body map[string]any
 		require.NoError(t, json.Unmarshal(answer.body, &body), code)
 		require.Equal(t, code, body["code"])

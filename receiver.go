@@ -238,14 +238,13 @@ func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path str
 		return nil, err
 	}
 	in := new(inbound)
-	in.delivery = Delivery{
-		SignedAt: time.Unix(sig.unix, 0),
-		Source:   SourceWebhook,
-		Body:     bytes.Clone(body),
-		proof:    proof{key: k, exclusive: path != "" && ring.exclusive(k), claimed: claimed, path: path},
-		attempt:  &in.attempt,
+	d := &in.delivery
+	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, bytes.Clone(body)
+	d.proof.key, d.proof.claimed, d.attempt = k, claimed, &in.attempt
+	if path != "" {
+		d.proof.path, d.proof.exclusive = path, ring.exclusive(k)
 	}
-	return &in.delivery, nil
+	return d, nil
 }
 
 // handle runs an authentic delivery, or refuses what is none.
