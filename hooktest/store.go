@@ -31,7 +31,7 @@ func RunStore(t *testing.T, open func(testing.TB) sonzaihook.Store) {
 // The times of the suite. A short one runs out while the suite waits for it, a
 // long one never does.
 const (
-	shortTime = 200 * time.Millisecond
+	shortTime = 100 * time.Millisecond
 	longTime  = time.Hour
 	pause     = 2 * shortTime
 )

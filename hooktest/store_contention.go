@@ -64,7 +64,8 @@ func (t *storeTest) takeOver() {
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			for until := time.Now().Add(pause); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+			for last := false; !last; time.Sleep(5 * time.Millisecond) {
+				last = winners.Load() > 0 || t.Context().Err() != nil
 				state, err := t.store.Claim(ctx, "k", fmt.Sprint("heir-", i), longTime)
 				if err != nil {
 					t.Errorf("Claim: %v", err)

@@ -82,11 +82,15 @@ var timeParts = []storePart{
 		t.commits("long", "a", longTime)
 		t.commits("long", "a", shortTime)
 		t.claims("short", "a", longTime, sonzaihook.Claimed)
+		began := time.Now()
 		t.commits("short", "a", shortTime)
 		t.commits("short", "a", longTime)
+		inTime := time.Since(began) < shortTime // else the second was a late commit
 		time.Sleep(pause)
 		t.claims("long", "b", longTime, sonzaihook.Done)
-		t.claims("short", "b", longTime, sonzaihook.Claimed)
+		if inTime {
+			t.claims("short", "b", longTime, sonzaihook.Claimed)
+		}
 	}},
 	{"a claim after the keep begins a new life", func(t *storeTest) {
 		t.claims("k", "a", longTime, sonzaihook.Claimed)
