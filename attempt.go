@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,7 +24,6 @@ type attempt struct {
 	started time.Time
 	phase   atomic.Int32
 	done    chan struct{} // closed when the goroutine has ended
-	claimMu sync.Mutex    // held while the claim is renewed or settled
 
 	refused error   // why nothing may run and only the dead letter is left
 	err     error   // what the callbacks returned
@@ -37,6 +35,7 @@ type attempt struct {
 const (
 	claiming int32 = iota
 	running
+	renewing // and running
 	settling
 	ended
 	abandoned
@@ -86,8 +85,9 @@ func (a *attempt) work() {
 	a.err = a.table.chain(&a.ctx, a.d)
 }
 
-// conclude turns what the callbacks did into the outcome and settles the claim.
-// It is deferred, so that it also sees a panic.
+// conclude turns what the callbacks did into the outcome and settles the claim;
+// if the claim is just being renewed, the renewal settles it when it returns. It is
+// deferred, so that it also sees a panic.
 func (a *attempt) conclude() {
 	if v := recover(); v != nil {
 		a.err = &panicError{value: v, stack: debug.Stack()}
@@ -99,12 +99,12 @@ func (a *attempt) conclude() {
 	if out.final() {
 		out = a.deadLetter(out)
 	}
-	a.claimMu.Lock()
-	defer a.claimMu.Unlock()
 	a.out = out
-	a.phase.Store(settling)
+	before := a.phase.Swap(settling)
 	a.ctx.end(context.Canceled)
-	a.settle()
+	if before != renewing {
+		a.settle()
+	}
 }
 
 // deadLetter offers the delivery to its owner before a final refusal.
@@ -153,7 +153,7 @@ func (a *attempt) wait() Outcome {
 			if time.Since(a.started) >= storeTimeout && a.phase.CompareAndSwap(claiming, abandoned) {
 				return storeUnavailable.outcome(unavailable(context.DeadlineExceeded))
 			}
-		case running:
+		case running, renewing:
 			if !kept && a.claims() && (a.late() || time.Since(a.started) >= a.r.lease/3) {
 				kept = true
 				a.r.gate.help()
@@ -165,7 +165,7 @@ func (a *attempt) wait() Outcome {
 		case settling:
 			return a.settled()
 		}
-		look.Reset(a.nextLook())
+		look.Reset(a.nextLook(kept))
 	}
 }
 
@@ -192,10 +192,13 @@ func (a *attempt) firstLook() time.Duration {
 	return look
 }
 
-func (a *attempt) nextLook() time.Duration {
-	look := storeTimeout
+func (a *attempt) nextLook(kept bool) time.Duration {
+	look, since := storeTimeout, time.Since(a.started)
 	if a.r.handlerTimeout > 0 {
-		look = min(look, a.r.handlerTimeout+lateGrace-time.Since(a.started))
+		look = min(look, a.r.handlerTimeout+lateGrace-since)
+	}
+	if !kept {
+		look = min(look, a.r.lease/3-since)
 	}
 	return max(look, shortestLook)
 }
