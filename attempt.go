@@ -25,7 +25,6 @@ type attempt struct {
 
 	started time.Time
 	phase   atomic.Int32
-	claimMu sync.Mutex // held while the claim is renewed or settled
 
 	doneMu sync.Mutex
 	over   bool          // the goroutine has ended
@@ -41,6 +40,7 @@ type attempt struct {
 const (
 	claiming int32 = iota
 	running
+	renewing // and running
 	settling
 	stopped // nothing ran: it was no use or not possible
 	abandoned
@@ -91,8 +91,9 @@ func (a *attempt) work() {
 	a.err = a.table.chain(&a.ctx, a.d)
 }
 
-// conclude turns what the callbacks did into the outcome and settles the claim.
-// It is deferred, so that it also sees a panic.
+// conclude turns what the callbacks did into the outcome and settles the claim;
+// if the claim is just being renewed, the renewal settles it when it returns. It is
+// deferred, so that it also sees a panic.
 func (a *attempt) conclude() {
 	if v := recover(); v != nil {
 		a.err = &panicError{value: v, stack: debug.Stack()}
@@ -104,12 +105,12 @@ func (a *attempt) conclude() {
 	if out.final() {
 		out = a.deadLetter(out)
 	}
-	a.claimMu.Lock()
-	defer a.claimMu.Unlock()
 	a.out = out
-	a.phase.Store(settling)
+	before := a.phase.Swap(settling)
 	a.ctx.end(context.Canceled)
-	a.settle()
+	if before != renewing {
+		a.settle()
+	}
 }
 
 // deadLetter offers the delivery to its owner before a final refusal.
@@ -193,7 +194,7 @@ func (a *attempt) wait() Outcome {
 			if time.Since(a.started) >= storeTimeout && a.phase.CompareAndSwap(claiming, abandoned) {
 				return storeUnavailable.outcome(unavailable(context.DeadlineExceeded))
 			}
-		case running:
+		case running, renewing:
 			if !kept && a.claims() && (a.late() || time.Since(a.started) >= a.r.lease/3) {
 				kept = true
 				a.r.gate.help()
@@ -205,7 +206,7 @@ func (a *attempt) wait() Outcome {
 		case settling:
 			return a.settled(done)
 		}
-		look.Reset(a.nextLook())
+		look.Reset(a.nextLook(kept))
 	}
 }
 
@@ -232,10 +233,13 @@ func (a *attempt) firstLook() time.Duration {
 	return look
 }
 
-func (a *attempt) nextLook() time.Duration {
-	look := storeTimeout
+func (a *attempt) nextLook(kept bool) time.Duration {
+	look, since := storeTimeout, time.Since(a.started)
 	if a.r.handlerTimeout > 0 {
-		look = min(look, a.r.handlerTimeout+lateGrace-time.Since(a.started))
+		look = min(look, a.r.handlerTimeout+lateGrace-since)
+	}
+	if !kept {
+		look = min(look, a.r.lease/3-since)
 	}
 	return max(look, shortestLook)
 }

@@ -174,29 +174,6 @@ func TestCallbackThatHeedsItsDeadlineFails(t *testing.T) {
 	})
 }
 
-func TestCallbackThatOverstaysKeepsItsClaimUntilItReturns(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(2*time.Second), sonzaihook.WithLease(10*time.Second))
-		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-			h.runs.Add(1)
-			time.Sleep(time.Minute)
-			return nil
-		})
-		start := time.Now()
-		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
-		require.Less(t, time.Since(start), 3*time.Second)
-		require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrHandlerTimeout)
-		for range 5 {
-			time.Sleep(10 * time.Second)
-			require.Equal(t, "in_flight", code(t, hooktest.Deliver(t, h, message(t), hooktest.At(time.Now()))))
-		}
-		time.Sleep(10 * time.Second)
-		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, message(t), hooktest.At(time.Now()))), "it succeeded in the end")
-		require.EqualValues(t, 1, h.runs.Load())
-	})
-}
-
 func TestWithoutATimeoutACallbackHasNoDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,121 +206,6 @@ func TestContextEndsWithTheRun(t *testing.T) {
 	require.ErrorIs(t, unused.Err(), context.Canceled)
 }
 
-// hangingStore hangs in the calls that are named, without a look at the context,
-// until it is let go.
-type hangingStore struct {
-	sonzaihook.Store
-	claim, settle time.Duration
-}
-
-func (s hangingStore) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
-	time.Sleep(s.claim)
-	return s.Store.Claim(ctx, key, token, lease)
-}
-
-func (s hangingStore) Commit(ctx context.Context, key, token string, keep time.Duration) error {
-	time.Sleep(s.settle)
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	return s.Store.Commit(ctx, key, token, keep)
-}
-
-func (s hangingStore) Release(ctx context.Context, key, token string) error {
-	time.Sleep(s.settle)
-	return s.Store.Release(ctx, key, token)
-}
-
-func TestClaimThatHangsIsAnsweredAfterASecondAndRunsNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		memory := sonzaihook.NewMemoryStore(10)
-		slow := newHooks(t, nil, sonzaihook.WithStore(hangingStore{Store: memory, claim: 20 * time.Second})).count(nil)
-		start := time.Now()
-		answer := hooktest.Deliver(t, slow, message(t))
-		require.Equal(t, "store_unavailable", code(t, answer))
-		require.Equal(t, time.Second, time.Since(start))
-		require.ErrorIs(t, slow.last(t).Err, sonzaihook.ErrStoreUnavailable)
-		time.Sleep(time.Minute)
-		require.Zero(t, slow.runs.Load())
-
-		quick := newHooks(t, nil, sonzaihook.WithStore(memory)).count(nil)
-		require.Equal(t, "processed", code(t, hooktest.Deliver(t, quick, message(t), hooktest.At(time.Now()))), "the late claim was given back")
-		time.Sleep(time.Minute)
-		answer = hooktest.Deliver(t, slow, message(t), hooktest.At(time.Now()))
-		require.Equal(t, "store_unavailable", code(t, answer), "also when it would have been a duplicate")
-		require.NoError(t, slow.Shutdown(t.Context()), "it waits for the late claim")
-	})
-}
-
-func TestCommitThatHangsOrFailsIsLoggedAndAnswered200(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil, sonzaihook.WithStore(hangingStore{Store: sonzaihook.NewMemoryStore(10), settle: time.Hour})).count(nil)
-		start := time.Now()
-		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
-		require.LessOrEqual(t, time.Since(start), 2*time.Second)
-		time.Sleep(2 * time.Hour)
-		require.Contains(t, h.log(), "not committed")
-	})
-	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil, sonzaihook.WithStore(failing{})).count(errUser)
-		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
-		require.Contains(t, h.log(), "claim not released")
-	})
-}
-
-// failing is a store that claims and can do nothing else.
-type failing struct{}
-
-func (failing) Claim(context.Context, string, string, time.Duration) (sonzaihook.State, error) {
-	return sonzaihook.Claimed, nil
-}
-func (failing) Commit(context.Context, string, string, time.Duration) error { return errUser }
-func (failing) Release(context.Context, string, string) error               { return errUser }
-
-// stolen is a store whose claims are lost as soon as they are renewed.
-type stolen struct {
-	failing
-	claims *atomic.Int64
-	err    error
-}
-
-func (s stolen) Claim(context.Context, string, string, time.Duration) (sonzaihook.State, error) {
-	if s.claims.Add(1) == 1 {
-		return sonzaihook.Claimed, nil
-	}
-	return sonzaihook.InFlight, s.err
-}
-
-func TestCallbackWhoseClaimIsLostIsTold(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		err   error
-		after time.Duration
-	}{
-		"somebody else has it": {nil, 10 * time.Second},
-		"renewal fails":        {errUser, 30 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(time.Hour), sonzaihook.WithStore(stolen{claims: new(atomic.Int64), err: c.err}))
-				start := time.Now()
-				h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
-					<-ctx.Done()
-					require.ErrorIs(t, context.Cause(ctx), sonzaihook.ErrLeaseLost)
-					require.InDelta(t, c.after.Seconds(), time.Since(start).Seconds(), 1)
-					return context.Cause(ctx)
-				})
-				require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
-				require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrLeaseLost)
-				require.Contains(t, h.log(), "claim lost")
-			})
-		})
-	}
-}
-
 func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -364,35 +226,6 @@ func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
 		require.EqualValues(t, 1, h.runs.Load())
 		require.NoError(t, h.Shutdown(t.Context()), "again")
 		wg.Wait()
-	})
-}
-
-func TestNoMoreDeliveriesRunAtOnceThanAllowed(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil, sonzaihook.WithMaxInFlight(2))
-		var wg sync.WaitGroup
-		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-			time.Sleep(time.Second)
-			return nil
-		})
-		var overloaded atomic.Int64
-		for i := range 5 {
-			wg.Go(func() {
-				answer := hooktest.Deliver(t, h, fmt.Appendf(nil, `{"type":"agent.message","id":"%d"}`, i))
-				if answer.Code == http.StatusServiceUnavailable {
-					require.Equal(t, "overloaded", code(t, answer))
-					require.Equal(t, "1", answer.Header().Get("Retry-After"))
-					overloaded.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		require.EqualValues(t, 3, overloaded.Load())
-		for i := range 100 {
-			answer := hooktest.Deliver(t, h, fmt.Appendf(nil, `{"type":"agent.wakeup","id":"w%d"}`, i))
-			require.Equal(t, http.StatusOK, answer.Code, "a place is free as soon as a delivery is answered")
-		}
 	})
 }
 

@@ -80,22 +80,22 @@ func (a *attempt) claim() bool {
 	ctx := a.storeContext()
 	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 	ctx.end(context.Canceled)
-	if !a.phase.CompareAndSwap(claiming, running) {
-		a.abandon(state)
-		return false
-	}
+	next := stopped
 	switch {
 	case err != nil:
 		a.out = storeUnavailable.outcome(unavailable(err))
+	case state == Claimed:
+		next = running
 	case state == Done:
 		a.out = duplicate.outcome(nil)
-	case state != Claimed:
-		a.out = inFlight.outcome(ErrInFlight)
 	default:
-		return true
+		a.out = inFlight.outcome(ErrInFlight)
 	}
-	a.phase.Store(stopped)
-	return false
+	if !a.phase.CompareAndSwap(claiming, next) {
+		a.abandon(state)
+		return false
+	}
+	return next == running
 }
 
 // abandon gives back a claim that came after the platform was told to try again.
@@ -130,19 +130,20 @@ func (a *attempt) settle() {
 }
 
 // keep renews the claim of a callback that takes long, every third of the lease,
-// until the attempt ends. If the lease runs out all the same, or somebody else
-// has the claim, the callback's context ends with ErrLeaseLost as its cause.
+// until the attempt ends. If it cannot be renewed in time, or somebody else has
+// the claim, the callback's context ends with ErrLeaseLost as its cause.
 func (a *attempt) keep(done <-chan struct{}) {
 	defer a.r.gate.helped()
-	lapse := time.AfterFunc(a.r.lease-time.Since(a.started), func() { a.lose(ErrLeaseLost) })
+	lapse := time.AfterFunc(a.notice(a.started), func() { a.lose(ErrLeaseLost) })
 	defer lapse.Stop()
 	tick := time.NewTicker(max(a.r.lease/3, time.Millisecond))
 	defer tick.Stop()
 	for {
+		asked := time.Now()
 		state, err := a.renew()
 		switch {
 		case state == Claimed && err == nil:
-			lapse.Reset(a.r.lease)
+			lapse.Reset(a.notice(asked))
 		case err == nil:
 			a.lose(ErrLeaseLost)
 			return
@@ -155,21 +156,30 @@ func (a *attempt) keep(done <-chan struct{}) {
 	}
 }
 
+// notice returns how long a callback may rely on a claim that was asked for at the
+// given time. The store began to count after that, and the last sixth of the lease
+// is for the callback to stop before a copy can run beside it.
+func (a *attempt) notice(asked time.Time) time.Duration {
+	return time.Until(asked.Add(a.r.lease - a.r.lease/6))
+}
+
 // renew claims again, but never after the run has ended: that would take a key
-// that was just released.
+// that was just released. A run that ends meanwhile is settled here.
 func (a *attempt) renew() (State, error) {
-	a.claimMu.Lock()
-	defer a.claimMu.Unlock()
-	if a.phase.Load() != running {
+	if !a.phase.CompareAndSwap(running, renewing) {
 		return Claimed, nil
 	}
 	ctx := a.storeContext()
 	defer ctx.end(context.Canceled)
-	return a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
+	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
+	if !a.phase.CompareAndSwap(renewing, running) {
+		a.settle()
+	}
+	return state, err
 }
 
 func (a *attempt) lose(cause error) {
-	if a.phase.Load() == running {
+	if phase := a.phase.Load(); phase == running || phase == renewing {
 		a.r.warn(&a.ctx, "sonzaihook: claim lost while a callback runs", a.d, cause)
 		a.ctx.end(cause)
 	}

@@ -137,9 +137,10 @@ func WithMaxInFlight(n int) Option {
 }
 
 // WithLease sets for how long a claim in the [Store] holds if nobody renews it.
-// A running callback renews its claim every third of it; a process that died
-// stops, so the lease is how long its deliveries are answered "in flight" before
-// a retry may run them. The default is 30 seconds. It must be positive and cannot
+// A running callback renews its claim every third of it; if that fails, its
+// context ends with [ErrLeaseLost] as its cause, a sixth of the lease before the
+// claim does. A process that died stops renewing, so the lease is how long its
+// deliveries are answered "in flight" before a retry may run them. The default is 30 seconds. It must be positive and cannot
 // be turned off.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }

@@ -1,0 +1,174 @@
+package redishook_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/redishook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+)
+
+// The client logs every connection that a test breaks on purpose.
+func TestMain(m *testing.M) {
+	logging.Disable()
+	os.Exit(m.Run())
+}
+
+// startMini starts a Redis in this process and lets its time pass.
+func startMini(t testing.TB) *miniredis.Miniredis {
+	t.Helper()
+	server := miniredis.NewMiniRedis()
+	require.NoError(t, server.Start())
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+		server.Close()
+	})
+	go func() {
+		defer close(stopped)
+		for last := time.Now(); ; {
+			select {
+			case <-stop:
+				return
+			case now := <-time.After(5 * time.Millisecond):
+				server.FastForward(now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	return server
+}
+
+func newClient(t testing.TB, addr string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func newStore(t testing.TB, client redis.UniversalClient, options ...redishook.Option) *redishook.Store {
+	t.Helper()
+	store, err := redishook.New(client, options...)
+	require.NoError(t, err)
+	return store
+}
+
+func TestStorePassesTheSuiteOnMiniredis(t *testing.T) {
+	t.Parallel()
+	hooktest.RunStore(t, func(t testing.TB) sonzaihook.Store {
+		return newStore(t, newClient(t, startMini(t).Addr()))
+	})
+}
+
+func TestNewRefusesClientsThatCannotKeepThePromise(t *testing.T) {
+	t.Parallel()
+	var none *redis.Client
+	var noCluster *redis.ClusterClient
+	cases := map[string]redis.UniversalClient{
+		"nil":                                 nil,
+		"a nil client":                        none,
+		"a nil cluster client":                noCluster,
+		"a client that ignores contexts":      redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}),
+		"a failover client that ignores them": redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}}),
+		"a cluster client that ignores them":  redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}),
+		"a ring":                              redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}, ContextTimeoutEnabled: true}),
+	}
+	for name, client := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if client != nil && !reflect.ValueOf(client).IsNil() {
+				defer client.Close()
+			}
+			store, err := redishook.New(client)
+			require.ErrorIs(t, err, redishook.ErrUnsuitableClient)
+			require.Nil(t, store)
+		})
+	}
+}
+
+func TestNewRefusesImpossibleOptions(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, "127.0.0.1:1")
+	for name, option := range map[string]redishook.Option{"nil": nil, "a negative keep": redishook.WithKeep(-1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := redishook.New(client, option)
+			require.ErrorIs(t, err, redishook.ErrInvalidOption)
+		})
+	}
+}
+
+func TestThePrefixKeepsApplicationsApart(t *testing.T) {
+	t.Parallel()
+	server := startMini(t)
+	client := newClient(t, server.Addr())
+	plain, shop := newStore(t, client), newStore(t, client, redishook.WithPrefix("shop:"))
+	bare := newStore(t, client, redishook.WithPrefix(""))
+	for _, store := range []*redishook.Store{plain, shop, bare} {
+		state, err := store.Claim(t.Context(), "evt_1", "a", time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, sonzaihook.Claimed, state)
+	}
+	require.ElementsMatch(t, []string{"sonzaihook:evt_1", "shop:evt_1", "evt_1"}, server.Keys())
+}
+
+func TestWithKeepReplacesWhatTheReceiverAsksFor(t *testing.T) {
+	t.Parallel()
+	server := startMini(t)
+	client := newClient(t, server.Addr())
+	for name, c := range map[string]struct {
+		option redishook.Option
+		want   time.Duration
+	}{
+		"unset": {redishook.WithKeep(0), 72 * time.Hour},
+		"a day": {redishook.WithKeep(24 * time.Hour), 24 * time.Hour},
+	} {
+		store := newStore(t, client, redishook.WithPrefix(name+":"), c.option)
+		_, err := store.Claim(t.Context(), "k", "a", time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, store.Commit(t.Context(), "k", "a", 72*time.Hour))
+		require.InDelta(t, c.want, server.TTL(name+":k"), float64(time.Minute))
+	}
+}
+
+func TestErrorsOfTheServerAreWrapped(t *testing.T) {
+	t.Parallel()
+	server := startMini(t)
+	store := newStore(t, newClient(t, server.Addr()))
+	_, err := server.Lpush("sonzaihook:list", "not ours")
+	require.NoError(t, err)
+
+	_, err = store.Claim(t.Context(), "list", "a", time.Minute)
+	for call, err := range map[string]error{
+		"claim":   err,
+		"commit":  store.Commit(t.Context(), "list", "a", time.Minute),
+		"release": store.Release(t.Context(), "list", "a"),
+	} {
+		require.ErrorContains(t, err, "redishook: "+call+": ")
+		require.ErrorContains(t, err, "WRONGTYPE")
+		require.NotErrorIs(t, err, sonzaihook.ErrLeaseLost)
+	}
+}
+
+func TestAServerThatIsGoneIsAnError(t *testing.T) {
+	t.Parallel()
+	server := startMini(t)
+	store := newStore(t, newClient(t, server.Addr()))
+	server.SetError("LOADING the data set is being read")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := store.Claim(ctx, "k", "a", time.Minute)
+	require.Error(t, err)
+	require.False(t, errors.Is(err, sonzaihook.ErrLeaseLost))
+}

@@ -1,0 +1,170 @@
+// Package redishook keeps what a receiver knows of its deliveries in Redis, so
+// that several instances behind a load balancer recognise each other's copies.
+//
+//	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+//	store, err := redishook.New(client)
+//	…
+//	hooks, err := sonzaihook.New(secrets, sonzaihook.WithStore(store))
+//
+// It is tested with Redis 7; a single node, Sentinel and Cluster all do. Each
+// identity is one key, each call one round trip, and an accepted delivery makes two
+// calls: claim and commit.
+//
+// # Settings of the server
+//
+// Set maxmemory-policy to noeviction. Every other policy may throw out a claim
+// that is running or a delivery that was handled, and then a copy runs again.
+// With noeviction a server that is full refuses to claim: the delivery is answered
+// 503, the platform sends it again, and nothing is lost. A handled delivery takes
+// some 150 bytes for three days. [Store.Check] reads the policy, once, at start-up.
+//
+// To survive a crash of the server without a duplicate, turn the append-only file
+// on with appendfsync always. With everysec, the default of the append-only file,
+// a crash forgets the last second of claims and commits.
+//
+// # What a failure can cost
+//
+// A failover costs a duplicate, never a loss. Redis replicates asynchronously, so
+// a replica that is promoted may not know the last claims and commits: a copy that
+// arrives then runs again, possibly beside the first. It is not lost, because a
+// delivery is answered 2xx only after its callbacks are done, whatever Redis says.
+// The same holds for a snapshot that is restored and for a server that is flushed.
+//
+// While the server cannot be reached, deliveries are answered 503 and callbacks
+// whose claim cannot be renewed are told so by their context.
+//
+// Leases are measured by the clock of the server alone. If it is set forward,
+// leases end early by as much, so let it be slewed, not stepped.
+package redishook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sonzaihook/sonzaihook"
+)
+
+// Store is a sonzaihook.Store on Redis. It is safe for concurrent use by any
+// number of goroutines, processes and machines. Make one with [New].
+type Store struct {
+	client redis.UniversalClient
+	prefix string
+	keep   time.Duration // 0: what the receiver asks for
+}
+
+var _ sonzaihook.Store = (*Store)(nil)
+
+var (
+	// ErrUnsuitableClient: the client cannot keep what a store promises.
+	ErrUnsuitableClient = errors.New("redishook: unsuitable client")
+	// ErrInvalidOption: an option was given a value that it cannot have.
+	ErrInvalidOption = errors.New("redishook: invalid option")
+	// ErrUnsafeServer: the server's settings let it forget claims.
+	ErrUnsafeServer = errors.New("redishook: unsafe server")
+)
+
+// New returns a store that uses the client, which stays the caller's to close.
+// It does not connect.
+//
+// The client must have ContextTimeoutEnabled, else a call to a server that hangs
+// outlives its context; and it must not be a redis.Ring, which moves keys to
+// another server when one is down and so hands out claims twice. Of a client of
+// the caller's own type neither can be seen, and it is taken as it is. New returns
+// an error that wraps [ErrUnsuitableClient] or [ErrInvalidOption].
+func New(client redis.UniversalClient, options ...Option) (*Store, error) {
+	if err := checkClient(client); err != nil {
+		return nil, err
+	}
+	s := &Store{client: client, prefix: DefaultPrefix}
+	for _, option := range options {
+		if option == nil {
+			return nil, fmt.Errorf("%w: an option is nil", ErrInvalidOption)
+		}
+		option(s)
+	}
+	if s.keep < 0 {
+		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, s.keep)
+	}
+	return s, nil
+}
+
+func checkClient(client redis.UniversalClient) error {
+	heedsContext := true
+	switch c := client.(type) {
+	case nil:
+		return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
+	case *redis.Ring:
+		return fmt.Errorf("%w: a redis.Ring moves keys when a shard is down", ErrUnsuitableClient)
+	case *redis.Client:
+		if c == nil {
+			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
+		}
+		heedsContext = c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		if c == nil {
+			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
+		}
+		heedsContext = c.Options().ContextTimeoutEnabled
+	}
+	if !heedsContext {
+		return fmt.Errorf("%w: set ContextTimeoutEnabled in its options, else a call does not end with its context", ErrUnsuitableClient)
+	}
+	return nil
+}
+
+// Claim implements sonzaihook.Store in one round trip.
+func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
+	answer, err := s.run(ctx, claimScript, key, token, milliseconds(lease))
+	if err != nil {
+		return 0, fmt.Errorf("redishook: claim: %w", err)
+	}
+	switch answer {
+	case granted:
+		return sonzaihook.Claimed, nil
+	case held:
+		return sonzaihook.InFlight, nil
+	case done:
+		return sonzaihook.Done, nil
+	}
+	return 0, fmt.Errorf("redishook: claim: unexpected answer %d", answer)
+}
+
+// Commit implements sonzaihook.Store in one round trip.
+func (s *Store) Commit(ctx context.Context, key, token string, keep time.Duration) error {
+	if s.keep > 0 {
+		keep = s.keep
+	}
+	answer, err := s.run(ctx, commitScript, key, token, milliseconds(keep))
+	return settled("commit", answer, err)
+}
+
+// Release implements sonzaihook.Store in one round trip.
+func (s *Store) Release(ctx context.Context, key, token string) error {
+	answer, err := s.run(ctx, releaseScript, key, token)
+	return settled("release", answer, err)
+}
+
+func settled(what string, answer int64, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("redishook: %s: %w", what, err)
+	case answer != granted:
+		return fmt.Errorf("redishook: %s: %w", what, sonzaihook.ErrLeaseLost)
+	}
+	return nil
+}
+
+// run sends a script with its text, not with its digest: the text is short, and so
+// a server that has just started, or was just promoted, costs no second round trip.
+func (s *Store) run(ctx context.Context, script, key, token string, args ...any) (int64, error) {
+	return s.client.Eval(ctx, script, []string{s.prefix + key}, append([]any{heldBy + token}, args...)...).Int64()
+}
+
+// milliseconds rounds up, because Redis refuses a time to live of zero.
+func milliseconds(d time.Duration) int64 {
+	return max(int64((d-1)/time.Millisecond)+1, 1)
+}

@@ -1,0 +1,40 @@
+package redishook
+
+// The scripts compare and change one key in one step. The value of a key says
+// whose it is: heldBy and a token, or doneValue. A token cannot look like
+// doneValue, because of heldBy. Each script touches the one key that it is given,
+// so it runs on any node of a cluster.
+
+const (
+	heldBy    = ":"
+	doneValue = "done"
+)
+
+// What the scripts answer.
+const (
+	granted = 1
+	held    = 2
+	done    = 3
+)
+
+// claimScript: ARGV is the holder and the lease in milliseconds.
+const claimScript = `local v = redis.call('GET', KEYS[1])
+if v == 'done' then return 3 end
+if v and v ~= ARGV[1] then return 2 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`
+
+// commitScript: ARGV is the holder and the keep in milliseconds. A key that is
+// done stays as it is, so that a commit whose answer was lost can be sent again.
+const commitScript = `local v = redis.call('GET', KEYS[1])
+if v == 'done' then return 1 end
+if v and v ~= ARGV[1] then return 2 end
+redis.call('SET', KEYS[1], 'done', 'PX', ARGV[2])
+return 1`
+
+// releaseScript: ARGV is the holder.
+const releaseScript = `local v = redis.call('GET', KEYS[1])
+if not v then return 1 end
+if v ~= ARGV[1] then return 2 end
+redis.call('DEL', KEYS[1])
+return 1`
