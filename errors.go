@@ -24,7 +24,7 @@ var (
 	ErrWrongAuthorization = errors.New("sonzaihook: wrong authorization")
 )
 
-// ErrSecretAwaited: no configured secret signs this body so, but a new one is
+// ErrSecretAwaited means that no configured secret signs this body so, but a new one is
 // under way, see [Receiver.RotateFrom]. It is answered 503.
 var ErrSecretAwaited = errors.New("sonzaihook: signature mismatch while a new secret is awaited")
 

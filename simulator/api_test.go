@@ -240,7 +240,7 @@ func TestAnEventCanBeEmittedOverHTTP(t *testing.T) {
 	sim := start(t, r)
 	register(t, sim, mood)
 	send := func(key, body string) *httptest.ResponseRecorder {
-		request := httptest.NewRequest("POST", simulator.EmitPath, strings.NewReader(body))
+		request := httptest.NewRequest(http.MethodPost, simulator.EmitPath, strings.NewReader(body))
 		request.Header.Set("Authorization", "Bearer "+key)
 		request.Header.Set("Content-Type", "application/json")
 		recorder := httptest.NewRecorder()

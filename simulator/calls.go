@@ -131,7 +131,7 @@ func (s *Simulator) listAttempts() handler {
 		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 	return func(r *http.Request) (any, error) {
-		size, err := intParam(r, "page_size", defaultLimit, maxPageSize)
+		size, err := intParam(r, "page_size", maxPageSize)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (s *Simulator) listAttempts() handler {
 
 func (s *Simulator) listNotifications() handler {
 	return func(r *http.Request) (any, error) {
-		limit, err := intParam(r, "limit", defaultLimit, maxProjectLimit)
+		limit, err := intParam(r, "limit", maxProjectLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -195,7 +195,7 @@ func (s *Simulator) acknowledgeAll() handler {
 
 func (s *Simulator) listMessages() handler {
 	return func(r *http.Request) (any, error) {
-		limit, err := intParam(r, "limit", defaultLimit, maxAgentLimit)
+		limit, err := intParam(r, "limit", maxAgentLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +211,7 @@ func (s *Simulator) listMessages() handler {
 
 func (s *Simulator) listHistory() handler {
 	return func(r *http.Request) (any, error) {
-		limit, err := intParam(r, "limit", defaultLimit, maxAgentLimit)
+		limit, err := intParam(r, "limit", maxAgentLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +230,7 @@ func (s *Simulator) consumeMessage() handler {
 
 func (s *Simulator) listWakeups() handler {
 	return func(r *http.Request) (any, error) {
-		limit, err := intParam(r, "limit", defaultLimit, maxAgentLimit)
+		limit, err := intParam(r, "limit", maxAgentLimit)
 		if err != nil {
 			return nil, err
 		}

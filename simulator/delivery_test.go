@@ -365,12 +365,12 @@ func TestManyEventsAllArrive(t *testing.T) {
 // BenchmarkDelivery is one event from Emit to the settled delivery over a
 // loopback connection, the receiver's part included.
 func BenchmarkDelivery(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 	defer server.Close()
 	sim, err := simulator.New()
 	require.NoError(b, err)
 	defer sim.Close()
-	request := httptest.NewRequest("PUT", simulator.BasePath+"/webhooks/x",
+	request := httptest.NewRequest(http.MethodPut, simulator.BasePath+"/webhooks/x",
 		strings.NewReader(fmt.Sprintf(`{"webhook_url":%q}`, server.URL)))
 	request.Header.Set("Authorization", "Bearer "+simulator.DefaultAPIKey)
 	request.Header.Set("Content-Type", "application/json")

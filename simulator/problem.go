@@ -133,10 +133,10 @@ func (f field) fits(value json.RawMessage) bool {
 }
 
 // intParam reads a number of the query that has bounds.
-func intParam(r *http.Request, name string, byDefault, most int) (int, error) {
+func intParam(r *http.Request, name string, most int) (int, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
-		return byDefault, nil
+		return defaultLimit, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > most {

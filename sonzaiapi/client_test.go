@@ -235,7 +235,7 @@ func TestNothingPrintsAKeyOrASecret(t *testing.T) {
 	encoded, err := json.Marshal(sonzaiapi.Webhook{AuthHeader: testKey})
 	require.NoError(t, err)
 	require.NotContains(t, string(encoded), testKey)
-	require.Equal(t, "", sonzaiapi.Secret("").String())
+	require.Empty(t, sonzaiapi.Secret("").String())
 }
 
 func TestAConnectionThatFailsNamesNoAddressAndKeepsItsCause(t *testing.T) {
@@ -352,7 +352,7 @@ func TestAnswersAreReadLeniently(t *testing.T) {
 	require.Equal(t, "m1", list[0].ID)
 	require.Equal(t, "check_in", list[0].CheckType)
 	require.Equal(t, "Hi", list[0].Message)
-	require.Equal(t, "2026-01-02T03:04:05Z", list[0].CreatedAt.Time.Format("2006-01-02T15:04:05Z07:00"))
+	require.Equal(t, "2026-01-02T03:04:05Z", list[0].CreatedAt.Format("2006-01-02T15:04:05Z07:00"))
 	require.Contains(t, string(list[0].Raw), `"content":"Hi"`)
 
 	untyped, err := newClient(t, always(200, "", `{"webhooks":null}`)).Webhooks().List(ctx)

@@ -297,7 +297,8 @@ func TestAttemptsWalkThePages(t *testing.T) {
 	require.Equal(t, []string{"", "cursor=c%261", "cursor=c%262"}, queries)
 
 	queries = nil
-	for range client.Webhooks().Attempts(t.Context(), "x", 7) {
+	for _, err := range client.Webhooks().Attempts(t.Context(), "x", 7) {
+		require.NoError(t, err)
 		break
 	}
 	require.Equal(t, []string{"page_size=7"}, queries, "a walk that is left makes no more calls")
@@ -328,7 +329,7 @@ func TestAWalkEndsAtAnErrorAndAtACursorThatStandsStill(t *testing.T) {
 	client := newClient(t, always(403, "application/problem+json", `{}`))
 	var errs []error
 	for attempt, err := range client.Webhooks().Attempts(t.Context(), "x", 0) {
-		require.Zero(t, attempt.ID)
+		require.Empty(t, attempt.ID)
 		errs = append(errs, err)
 	}
 	require.Len(t, errs, 1)
