@@ -96,11 +96,22 @@ func (r *Receiver) readBody(req *http.Request, b *bytes.Buffer) error {
 	case n > r.maxBody, errors.As(err, &tooLarge):
 		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
 	case errors.Is(err, http.ErrBodyReadAfterClose):
-		return fmt.Errorf("%w: it was closed", ErrBodyConsumed)
+		return consumed(req.Body, "it was closed")
 	case err != nil:
 		return fmt.Errorf("%w: after %d bytes: %w", ErrBodyUnreadable, n, err)
 	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
-		return fmt.Errorf("%w: %d of %d bytes were left", ErrBodyConsumed, n, req.ContentLength)
+		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
 	}
 	return nil
+}
+
+// consumed returns the error for a body that somebody read before us. A body
+// that knows its framework, as those of the adapters do, says who it was.
+func consumed(body io.Reader, what string) error {
+	hint := "look for middleware that logs, audits or decodes request bodies; " +
+		"mount the receiver outside of it, or have it put back what it read"
+	if b, ok := body.(interface{ ConsumedHint() string }); ok {
+		hint = b.ConsumedHint()
+	}
+	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)
 }
