@@ -49,7 +49,7 @@ type MemoryAdded struct {
 	FactID string `json:"fact_id"`
 	// AtomicText is the fact in one sentence. Content is the same text under the
 	// name that stored facts use; both are set, whichever came.
-	AtomicText string    `json:"atomic_text" validate:"required"`
+	AtomicText string    `json:"atomic_text" validate:"required_without=FactID"`
 	Content    string    `json:"content"`
 	FactType   string    `json:"fact_type"`
 	Importance float64   `json:"importance"`

@@ -159,10 +159,12 @@ func (r *Receiver) validate(d *Delivery) error {
 	return nil
 }
 
-// documented is what a validator sees of an event of a documented type.
+// documented is what a validator sees of an event of a documented type. The
+// payload has no name of its own, because it may stand under "data", under
+// "payload" or beside the agent's id.
 type documented[T any] struct {
 	AgentID string `json:"agent_id" validate:"required"`
-	Data    *T     `json:"data"`
+	Data    *T     `json:",embed"`
 }
 
 // subject returns what there is to validate of an event, or nil. A wakeup was
