@@ -194,7 +194,7 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err := r.readBody(req, b); err != nil {
 		return nil, err
 	}
-	return r.verified(b.Bytes(), &sig, now, req.PathValue("event"))
+	return r.verified(b.Bytes(), &sig, now, pathEvent(req))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {

@@ -9,24 +9,26 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// prepare returns the request as the receiver wants it: with echo's path
-// parameter as a path value and a body that speaks for echo.
+// prepare returns the request as the receiver wants it: with a body that speaks
+// for echo.
 func prepare(c echo.Context) *http.Request {
 	req := c.Request()
-	if event := c.Param("event"); event != "" {
-		if unescaped, err := url.PathUnescape(event); err == nil {
-			event = unescaped // echo leaves it as it stands in the path
-		}
-		req.SetPathValue("event", event)
+	if req.Body == nil {
+		return req
 	}
-	if req.Body != nil {
-		req.Body = body{req.Body}
+	event := c.Param("event")
+	if unescaped, err := url.PathUnescape(event); err == nil {
+		event = unescaped // echo leaves it as it stands in the path
 	}
+	req.Body = body{req.Body, event}
 	return req
 }
 
 // body is a request's body with echo's own ways translated.
-type body struct{ io.ReadCloser }
+type body struct {
+	io.ReadCloser
+	event string
+}
 
 // Read turns the error of echo's BodyLimit into the one of net/http, which the
 // receiver knows: it is the sender's fault and final, not a broken connection.
@@ -48,3 +50,6 @@ func (body) ConsumedHint() string {
 		"mount the hook outside of the group that has it, give that middleware a Skipper, or have it set " +
 		"c.Request().Body = io.NopCloser(bytes.NewReader(data)) after reading, as echo's BodyDump does"
 }
+
+// PathEvent is the event type in the path, for the receiver.
+func (b body) PathEvent() string { return b.event }

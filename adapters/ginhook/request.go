@@ -8,18 +8,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// prepare returns the request as the receiver wants it: with gin's path parameter
-// as a path value and a body that speaks for gin.
+// prepare returns the request as the receiver wants it: with a body that speaks
+// for gin.
 func prepare(c *gin.Context) *http.Request {
-	req := c.Request
-	if event := c.Param("event"); event != "" {
-		req.SetPathValue("event", event)
-	}
 	restore(c)
-	if req.Body != nil {
-		req.Body = body{req.Body}
+	if c.Request.Body != nil {
+		c.Request.Body = body{c.Request.Body, c.Param("event")}
 	}
-	return req
+	return c.Request
 }
 
 // restore puts the bytes back that ShouldBindBodyWith kept, if they are the whole
@@ -34,11 +30,17 @@ func restore(c *gin.Context) {
 	c.Request.ContentLength = int64(len(kept))
 }
 
-// body is a request's body that knows who usually reads it too early.
-type body struct{ io.ReadCloser }
+// body is a request's body that knows what gin knows.
+type body struct {
+	io.ReadCloser
+	event string
+}
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
 func (body) ConsumedHint() string {
 	return "in gin it is usually ShouldBindJSON, BindJSON, Bind or GetRawData in middleware; mount the hook " +
 		"outside of the group that has it, or bind with ShouldBindBodyWith, which keeps the body for the hook"
 }
+
+// PathEvent is the event type in the path, for the receiver.
+func (b body) PathEvent() string { return b.event }

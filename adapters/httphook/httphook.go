@@ -47,7 +47,6 @@ import (
 func Handler(r *sonzaihook.Receiver) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		prepare(req)
-		nameEvent(req)
 		r.ServeHTTP(w, req)
 	})
 }
@@ -60,9 +59,7 @@ func Verify(r *sonzaihook.Receiver) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			prepare(req)
-			given := nameEvent(req)
 			d, err := r.Verify(req)
-			req.SetPathValue(event, given) // next sees what the router made of the path
 			if err != nil {
 				sonzaihook.Refusal(err).Respond(w)
 				return
@@ -100,34 +97,30 @@ func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) h
 
 type deliveryKey struct{}
 
-// event is the path parameter that names an event type.
-const event = "event"
-
-// nameEvent sees to the path value "event" as the receiver wants it: unescaped,
-// which chi leaves to others, and the last segment of the path where the router
-// gave none. It returns what the router gave.
-func nameEvent(req *http.Request) (given string) {
-	given = req.PathValue(event)
-	name := given
-	if given == "" {
-		name = path.Base(req.URL.Path)
-	} else if unescaped, err := url.PathUnescape(given); err == nil {
-		name = unescaped
-	}
-	if name != given {
-		req.SetPathValue(event, name)
-	}
-	return given
-}
-
 func prepare(req *http.Request) {
 	if req.Body != nil {
-		req.Body = body{req.Body}
+		req.Body = body{req.Body, pathEvent(req)}
 	}
 }
 
-// body is a request's body that knows who usually reads it too early.
-type body struct{ io.ReadCloser }
+// pathEvent returns the path value "event", unescaped, which chi leaves to others.
+// Where the router gave none it is the last segment of the path.
+func pathEvent(req *http.Request) string {
+	event := req.PathValue("event")
+	if event == "" {
+		return path.Base(req.URL.Path)
+	}
+	if unescaped, err := url.PathUnescape(event); err == nil {
+		return unescaped
+	}
+	return event
+}
+
+// body is a request's body that knows what the receiver cannot see.
+type body struct {
+	io.ReadCloser
+	event string
+}
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
 func (body) ConsumedHint() string {
@@ -135,3 +128,6 @@ func (body) ConsumedHint() string {
 		"on r.Body, or httputil.DumpRequest in another handler; mount the receiver outside of it, or have it set " +
 		"r.Body = io.NopCloser(bytes.NewReader(data)) after reading"
 }
+
+// PathEvent is the event type in the path, for the receiver.
+func (b body) PathEvent() string { return b.event }
