@@ -82,7 +82,9 @@ var mounts = []mount{
 	{name: "nethttp TimeoutHandler", hint: stdHint, serve: onServeMux(timeoutHandler)},
 	{name: "nethttp MaxBytesHandler above", hint: stdHint, serve: onServeMux(maxBytes(highLimit))},
 	{name: "nethttp MaxBytesHandler below", hint: stdHint, serve: onServeMux(maxBytes(lowLimit))},
-	{name: "nethttp Verify", hint: stdHint, verifies: true, serve: onServeMuxVerify},
+	{name: "nethttp Verify", hint: stdHint, verifies: true, serve: onServeMuxVerify(nil)},
+	{name: "nethttp Verify, TimeoutHandler", hint: stdHint, verifies: true, serve: onServeMuxVerify(timeoutHandler)},
+	{name: "nethttp Verify, MaxBytesHandler below", hint: stdHint, verifies: true, serve: onServeMuxVerify(maxBytes(lowLimit))},
 
 	{name: "chi", hint: stdHint, serve: onChi()},
 	{name: "chi Compress", hint: stdHint, serve: onChi(chimiddleware.Compress(5))},
@@ -120,7 +122,9 @@ var mounts = []mount{
 	}},
 	{name: "echo all", hint: echoHint, serve: onEcho(middleware.ContextTimeout(aMinute), requestLogger, middleware.Recover(),
 		middleware.Secure(), middleware.BodyLimit("1M"), middleware.Gzip(), bodyDump)},
-	{name: "echo Verify", hint: echoHint, verifies: true, serve: onEchoVerify},
+	{name: "echo Verify", hint: echoHint, verifies: true, serve: onEchoVerify()},
+	{name: "echo Verify, all", hint: echoHint, verifies: true, serve: onEchoVerify(echoTimeout(aMinute), requestLogger,
+		middleware.Recover(), middleware.Secure(), middleware.BodyLimit("1M"), middleware.Gzip(), bodyDump)},
 
 	{name: "gin", hint: ginHint, serve: onGin()},
 	{name: "gin Recovery", hint: ginHint, serve: onGin(gin.RecoveryWithWriter(io.Discard))},
@@ -128,7 +132,9 @@ var mounts = []mount{
 	{name: "gin ShouldBindBodyWith", hint: ginHint, serve: onGin(bindBodyWith)},
 	{name: "gin all", hint: ginHint, serve: onGin(
 		gin.LoggerWithWriter(io.Discard), gin.RecoveryWithWriter(io.Discard), bindBodyWith)},
-	{name: "gin Verify", hint: ginHint, verifies: true, serve: onGinVerify},
+	{name: "gin Verify", hint: ginHint, verifies: true, serve: onGinVerify()},
+	{name: "gin Verify, all", hint: ginHint, verifies: true, serve: onGinVerify(
+		gin.LoggerWithWriter(io.Discard), gin.RecoveryWithWriter(io.Discard), bindBodyWith)},
 }
 
 const echoTimeoutRaces = "when the client goes, Timeout gives the echo.Context back while its own goroutine " +
@@ -169,15 +175,20 @@ func onServeMux(middleware func(http.Handler) http.Handler) func(*setup) http.Ha
 	}
 }
 
-func onServeMuxVerify(s *setup) http.Handler {
-	routes := http.NewServeMux()
-	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, ok := httphook.Delivery(r.Context())
-		body, _ := io.ReadAll(r.Body)
-		s.route(w, d, ok, body)
-	})
-	routes.Handle(stdPath, s.consumed(httphook.Verify(s.hooks)(route)))
-	return routes
+func onServeMuxVerify(middleware func(http.Handler) http.Handler) func(*setup) http.Handler {
+	return func(s *setup) http.Handler {
+		handler := httphook.Verify(s.hooks)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			d, ok := httphook.Delivery(r.Context())
+			body, _ := io.ReadAll(r.Body)
+			s.route(w, d, ok, body)
+		}))
+		if middleware != nil {
+			handler = middleware(handler)
+		}
+		routes := http.NewServeMux()
+		routes.Handle(stdPath, s.consumed(handler))
+		return routes
+	}
 }
 
 func onChi(middleware ...func(http.Handler) http.Handler) func(*setup) http.Handler {
@@ -237,15 +248,18 @@ func onEcho(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
 	}
 }
 
-func onEchoVerify(s *setup) http.Handler {
-	e := newEcho(s)
-	e.Any(echoPath, func(c echo.Context) error {
-		d, ok := echohook.Delivery(c)
-		body, err := io.ReadAll(c.Request().Body)
-		s.route(c.Response(), d, ok, body)
-		return err
-	}, echohook.Verify(s.hooks))
-	return e
+func onEchoVerify(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
+	return func(s *setup) http.Handler {
+		e := newEcho(s)
+		e.Use(middleware...)
+		e.Any(echoPath, func(c echo.Context) error {
+			d, ok := echohook.Delivery(c)
+			body, err := io.ReadAll(c.Request().Body)
+			s.route(c.Response(), d, ok, body)
+			return err
+		}, echohook.Verify(s.hooks))
+		return e
+	}
 }
 
 // gin
@@ -276,12 +290,15 @@ func onGin(middleware ...gin.HandlerFunc) func(*setup) http.Handler {
 	}
 }
 
-func onGinVerify(s *setup) http.Handler {
-	router := newGin(s)
-	router.Any(echoPath, ginhook.Verify(s.hooks), func(c *gin.Context) {
-		d, ok := ginhook.Delivery(c)
-		body, _ := c.GetRawData()
-		s.route(c.Writer, d, ok, body)
-	})
-	return router
+func onGinVerify(middleware ...gin.HandlerFunc) func(*setup) http.Handler {
+	return func(s *setup) http.Handler {
+		router := newGin(s)
+		router.Use(middleware...)
+		router.Any(echoPath, ginhook.Verify(s.hooks), func(c *gin.Context) {
+			d, ok := ginhook.Delivery(c)
+			body, _ := c.GetRawData()
+			s.route(c.Writer, d, ok, body)
+		})
+		return router
+	}
 }

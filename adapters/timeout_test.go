@@ -68,19 +68,24 @@ func TestACallbackOutlivesTheTimeOfMiddleware(t *testing.T) {
 func TestALateAnswerReachesNobodyElse(t *testing.T) {
 	t.Parallel()
 	m := mount{serve: onEcho(echoTimeout(soon))}
-	w := newWorld(t, &m, &sameCase{silent: true, arrange: func(w *world) {
-		w.hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
-			time.Sleep(2 * soon)
-			return context.Canceled
-		})
-	}})
+	release := make(chan struct{})
+	w := newWorld(t, &m, &sameCase{
+		silent:  true,
+		options: []sonzaihook.Option{sonzaihook.WithStore(nil)},
+		arrange: func(w *world) {
+			w.hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
+				<-release
+				return errCallback
+			})
+		},
+	})
 	slow, quick := w.delivery(), w.delivery()
 	slow.body = hooktest.Fixture(t, sonzaihook.EventMoodChange)
 	ignored := string(sonzaihook.Outcome{Code: sonzaihook.CodeIgnored}.Body())
 	for range 5 {
 		require.Equal(t, http.StatusServiceUnavailable, w.send(slow).status)
 		var senders sync.WaitGroup
-		deadline := time.Now().Add(3 * soon)
+		deadline := time.Now().Add(2 * soon)
 		for range 4 {
 			senders.Go(func() {
 				for time.Now().Before(deadline) {
@@ -92,6 +97,8 @@ func TestALateAnswerReachesNobodyElse(t *testing.T) {
 				}
 			})
 		}
+		time.Sleep(soon)
+		release <- struct{}{}
 		senders.Wait()
 	}
 	require.Empty(t, w.serverLog.String())
