@@ -138,12 +138,28 @@ func unreadable(body io.Reader, err error, n int64) error {
 	return fmt.Errorf("%w: after %d bytes: %w", ErrBodyUnreadable, n, err)
 }
 
-// consumed returns the error for a body that somebody read before us. A body
-// that knows its framework, as those of the adapters do, says who it was.
+// mountedBody is the body of a request that came through an adapter. It knows
+// what the request does not: what the framework keeps to itself.
+type mountedBody interface {
+	// ConsumedHint says who usually reads a body too early there, and the way out.
+	ConsumedHint() string
+	// PathEvent returns the framework's path parameter "event", or nothing.
+	PathEvent() string
+}
+
+// pathEvent returns the event type that the path names, or nothing.
+func pathEvent(req *http.Request) string {
+	if b, ok := req.Body.(mountedBody); ok {
+		return b.PathEvent()
+	}
+	return req.PathValue("event")
+}
+
+// consumed returns the error for a body that somebody read before us.
 func consumed(body io.Reader, what string) error {
 	hint := "look for middleware that logs, audits or decodes request bodies; " +
 		"mount the receiver outside of it, or have it put back what it read"
-	if b, ok := body.(interface{ ConsumedHint() string }); ok {
+	if b, ok := body.(mountedBody); ok {
 		hint = b.ConsumedHint()
 	}
 	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)

@@ -215,7 +215,7 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err := r.readBody(req, b); err != nil {
 		return nil, err
 	}
-	return r.verified(b.bytes, &sig, now, req.PathValue("event"))
+	return r.verified(b.bytes, &sig, now, pathEvent(req))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {

@@ -1,0 +1,76 @@
+// Package echohook mounts a receiver in echo v4.
+//
+//	e.Any("/webhooks/sonzai/:event", echohook.Handler(hooks))
+//
+// [Verify] is middleware that authenticates and leaves the rest to a handler of
+// the user's own. Neither ever returns an error to echo: the answer is written,
+// and echo's error handler must not write another.
+//
+// The path parameter "event" names the event type of a body that has none. A
+// path is not signed: it counts only if the secret that verified the body belongs
+// to that type alone.
+//
+// Where echo answers before the receiver can, the body of the answer is echo's:
+//
+//   - A route for POST alone (e.POST) has other methods answered by echo, with 405.
+//     With e.Any the receiver answers. CORS answers every OPTIONS itself.
+//   - BodyLimit with a limit below sonzaihook.WithMaxBody answers a body that
+//     announces too much itself, with the same 413. One without a length reaches
+//     the receiver, unless BodyDump stands between them and reads it first.
+//   - BodyDump and Decompress answer 500 if they cannot read or decompress the
+//     body; to a sender that does not compress, as the platform, that is a
+//     connection that broke.
+//   - Timeout answers 503 when its time is up; the callback goes on and its claim
+//     is kept. Echo has deprecated it because it races with the handler; this
+//     adapter keeps out of its way. Use ContextTimeout or, for the callbacks,
+//     sonzaihook.WithHandlerTimeout. A receiver heeds neither middleware's end of
+//     the request's context: what has begun is finished.
+//
+// CSRF and authentication belong to other routes: put the hook outside of the
+// groups that have them.
+package echohook
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/sonzaihook/sonzaihook"
+)
+
+// Handler returns the receiver as a handler of echo. It always returns nil. It is
+// safe for concurrent use.
+func Handler(r *sonzaihook.Receiver) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		req := prepare(c)
+		r.ServeHTTP(newWriter(c.Response(), req.Context()), req)
+		return nil
+	}
+}
+
+// Verify returns middleware that lets authentic deliveries through to the next
+// handler, which finds the delivery with [Delivery] and can read or bind the body
+// again. It runs no callbacks and recognises no copies. What it refuses it answers
+// as the receiver does, and next is not called.
+func Verify(r *sonzaihook.Receiver) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			req := prepare(c)
+			w := newWriter(c.Response(), req.Context())
+			d, err := r.Verify(req)
+			if err != nil {
+				sonzaihook.Refusal(err).Respond(w)
+				return nil
+			}
+			c.Set(deliveryKey, d)
+			return next(c)
+		}
+	}
+}
+
+// Delivery returns the delivery that [Verify] let through. It returns false where
+// Verify did not run.
+func Delivery(c echo.Context) (*sonzaihook.Delivery, bool) {
+	d, ok := c.Get(deliveryKey).(*sonzaihook.Delivery)
+	return d, ok
+}
+
+const deliveryKey = "github.com/sonzaihook/sonzaihook/adapters/echohook"

@@ -1,0 +1,59 @@
+package echohook_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/echohook"
+)
+
+const secret = "whsec_an_example"
+
+// send signs a body as the platform does and prints the answer.
+func send(handler http.Handler, body string) {
+	req := httptest.NewRequest(http.MethodPost, "/webhooks/sonzai", strings.NewReader(body))
+	req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign([]byte(body), secret, time.Now()))
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, req)
+	fmt.Println(answer.Code, strings.TrimSpace(answer.Body.String()))
+}
+
+func ExampleHandler() {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(secret))
+	if err != nil {
+		panic(err)
+	}
+	hooks.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
+		fmt.Println(e.AgentID, "feels", e.Data.Label)
+		return nil
+	})
+	e := echo.New()
+	e.Any("/webhooks/sonzai", echohook.Handler(hooks))
+
+	send(e, `{"event_type":"agent.mood_change","agent_id":"luna","data":{"label":"content"}}`)
+	// Output:
+	// luna feels content
+	// 200 {"code":"processed"}
+}
+
+func ExampleVerify() {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(secret))
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	e.POST("/webhooks/sonzai", func(c echo.Context) error {
+		d, _ := echohook.Delivery(c)
+		return c.String(http.StatusOK, string(d.Type))
+	}, echohook.Verify(hooks))
+
+	send(e, `{"event_type":"session.end","agent_id":"luna"}`)
+	// Output: 200 session.end
+}

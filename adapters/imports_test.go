@@ -1,0 +1,69 @@
+package adapters_test
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/sonzaihook/sonzaihook"
+
+// An application pays for what it mounts: the root package needs no framework, and
+// an adapter one library and no other adapter.
+func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
+	t.Parallel()
+	for dir, library := range map[string]string{
+		"httphook":     "",
+		"echohook":     "github.com/labstack/echo",
+		"ginhook":      "github.com/gin-gonic/gin",
+		"validatehook": "github.com/go-playground/validator",
+	} {
+		want := []string{module}
+		if library != "" {
+			want = append(want, library)
+		}
+		slices.Sort(want)
+		require.Equal(t, want, imports(t, dir), dir)
+	}
+	require.Equal(t, []string{"github.com/go-json-experiment/json"}, imports(t, ".."))
+}
+
+// imports returns the modules, and the packages of this one, that a directory's
+// code imports, without its tests and the standard library.
+func imports(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var found []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range file.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			parts := strings.Split(path, "/")
+			if !strings.Contains(parts[0], ".") {
+				continue
+			}
+			if !strings.HasPrefix(path, module) {
+				path = strings.Join(parts[:3], "/")
+			}
+			found = append(found, path)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}

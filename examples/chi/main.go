@@ -1,0 +1,90 @@
+// Command chi is a server that receives Sonzai's deliveries with chi.
+//
+//	SONZAI_WEBHOOK_SECRET=whsec_… go run ./examples/chi
+//
+// It listens on localhost:8080, or on ADDR.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/httphook"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	hooks, err := newHooks()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("ADDR"), "localhost:8080"))
+	if err != nil {
+		return err
+	}
+	slog.Info("listening", "url", "http://"+listener.Addr().String()+"/webhooks/sonzai/{event}")
+	server := &http.Server{Handler: newRouter(hooks), ReadHeaderTimeout: 5 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+
+	// Deliveries that run may finish; those that come now are told to come again.
+	grace, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	defer cancel()
+	slog.Info("shutting down")
+	return errors.Join(hooks.Shutdown(grace), server.Shutdown(grace))
+}
+
+func newHooks() (*sonzaihook.Receiver, error) {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(os.Getenv("SONZAI_WEBHOOK_SECRET")))
+	if err != nil {
+		return nil, err
+	}
+	hooks.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
+		slog.Info("mood changed", "agent", e.AgentID, "label", e.Data.Label)
+		return nil
+	})
+	hooks.OnMessage(func(ctx context.Context, e *sonzaihook.MessageEvent) error {
+		slog.Info("sending a message", "agent", e.AgentID, "user", e.UserID)
+		select {
+		case <-time.After(time.Second): // a real one would call another service
+			slog.Info("message sent", "id", e.Data.MessageID)
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx) // answered 500: the platform tries again
+		}
+	})
+	return hooks, nil
+}
+
+func newRouter(hooks *sonzaihook.Receiver) http.Handler {
+	router := chi.NewRouter()
+	router.Use(middleware.RequestID, middleware.Recoverer)
+	router.Handle("/webhooks/sonzai/{event}", httphook.Handler(hooks))
+	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	return router
+}
