@@ -37,7 +37,8 @@ const (
 // [ErrTimestampOutsideTolerance] or [ErrSignatureMismatch]. The signature has a
 // resolution of seconds; a tolerance of zero accepts only the current second.
 func Verify(body []byte, header, secret string, now time.Time, tolerance time.Duration) error {
-	if err := checkSecret(secret); err != nil {
+	signers, err := recentSigners(secret)
+	if err != nil {
 		return err
 	}
 	var sig signature
@@ -47,7 +48,6 @@ func Verify(body []byte, header, secret string, now time.Time, tolerance time.Du
 	if err := sig.checkTime(now, tolerance); err != nil {
 		return err
 	}
-	signers := recentSigners(secret)
 	s := signers.Get().(*signer)
 	defer signers.Put(s)
 	if !sig.matches(s.sum(sig.t, body)) {
@@ -65,13 +65,12 @@ func Sign(body []byte, secret string, at time.Time) string {
 }
 
 // signature is a parsed signature header. Its t is the literal text, which is
-// what was signed; its macs are where the hex digits of each v1 begin.
+// what was signed.
 type signature struct {
-	header string
-	t      string
-	unix   int64
-	macs   [maxSignatures]uint16
-	n      int
+	t    string
+	unix int64
+	macs [maxSignatures][sha256.Size]byte
+	n    int
 }
 
 // parse reads a header of the form "t=<digits>,v1=<hex>[,v1=<hex>…]". Spaces
@@ -83,16 +82,13 @@ func (s *signature) parse(header string) error {
 	if len(header) > maxHeaderLength {
 		return malformed("longer than 4096 bytes")
 	}
-	s.header = header
-	for at, more := 0, true; more; {
+	for rest, more := header, true; more; {
 		var element string
-		element, _, more = strings.Cut(header[at:], ",")
-		if err := s.parseElement(element, at); err != nil {
+		element, rest, more = strings.Cut(rest, ",")
+		if err := s.parseElement(element); err != nil {
 			return err
 		}
-		for at += len(element) + 1; at < len(header) && header[at] == ' '; {
-			at++
-		}
+		rest = strings.TrimLeft(rest, " ")
 	}
 	if s.t == "" {
 		return malformed("no t")
@@ -103,7 +99,7 @@ func (s *signature) parse(header string) error {
 	return nil
 }
 
-func (s *signature) parseElement(element string, at int) error {
+func (s *signature) parseElement(element string) error {
 	scheme, value, found := strings.Cut(element, "=")
 	if !found || scheme == "" {
 		return malformed("an element is not of the form scheme=value")
@@ -112,7 +108,7 @@ func (s *signature) parseElement(element string, at int) error {
 	case "t":
 		return s.parseTime(value)
 	case "v1":
-		return s.parseMAC(value, at+len("v1="))
+		return s.parseMAC(value)
 	}
 	return nil
 }
@@ -137,18 +133,23 @@ func (s *signature) parseTime(value string) error {
 	return nil
 }
 
-func (s *signature) parseMAC(value string, at int) error {
+func (s *signature) parseMAC(value string) error {
 	if s.n == maxSignatures {
 		return malformed("more than 16 v1")
 	}
-	var digits byte
-	for i := range len(value) {
-		digits |= hexDigits[value[i]]
-	}
-	if len(value) != 2*sha256.Size || digits > 0xf {
+	if len(value) != 2*sha256.Size {
 		return malformed("v1 is not 64 lowercase hex digits")
 	}
-	s.macs[s.n] = uint16(at)
+	var digits byte
+	mac := &s.macs[s.n]
+	for i := range mac {
+		high, low := hexDigits[value[2*i]], hexDigits[value[2*i+1]]
+		digits |= high | low
+		mac[i] = high<<4 | low
+	}
+	if digits > 0xf {
+		return malformed("v1 is not 64 lowercase hex digits")
+	}
 	s.n++
 	return nil
 }
@@ -180,13 +181,8 @@ func (s *signature) checkTime(now time.Time, tolerance time.Duration) error {
 // matches compares with every v1 in constant time, whichever is the right one.
 func (s *signature) matches(mac *[sha256.Size]byte) bool {
 	match := 0
-	for _, at := range s.macs[:s.n] {
-		digits := s.header[at : at+2*sha256.Size]
-		var difference byte
-		for i := range mac {
-			difference |= mac[i] ^ (hexDigits[digits[2*i]]<<4 | hexDigits[digits[2*i+1]])
-		}
-		match |= subtle.ConstantTimeByteEq(difference, 0)
+	for i := range s.macs[:s.n] {
+		match |= subtle.ConstantTimeCompare(s.macs[i][:], mac[:])
 	}
 	return match == 1
 }
@@ -235,12 +231,15 @@ var recent atomic.Pointer[map[string]*sync.Pool]
 
 const maxRecent = 32
 
-func recentSigners(secret string) *sync.Pool {
+func recentSigners(secret string) (*sync.Pool, error) {
 	known := recent.Load()
 	if known != nil {
 		if signers := (*known)[secret]; signers != nil {
-			return signers
+			return signers, nil
 		}
+	}
+	if err := checkSecret(secret); err != nil {
+		return nil, err
 	}
 	next := make(map[string]*sync.Pool)
 	if known != nil && len(*known) < maxRecent {
@@ -249,7 +248,7 @@ func recentSigners(secret string) *sync.Pool {
 	signers := newSigners(secret)
 	next[secret] = signers
 	recent.CompareAndSwap(known, &next) // else another call adds its own, and this one's turn comes again
-	return signers
+	return signers, nil
 }
 
 // sum returns the MAC of t, a dot and the body. It is valid until the next call.
