@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -66,65 +65,66 @@ func first(header http.Header, name string) string {
 	return ""
 }
 
-// A buffer holds a body while it is authenticated. What leaves the receiver is
-// always a copy, so that buffers can be used again.
-type buffer struct{ bytes []byte }
-
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
-
-// A buffer grows with what arrives, not with what a Content-Length announces
-// beyond the first size, and one that grew beyond the second is not kept.
+// The buffer for a body is made before any of it has arrived, so that a forged
+// Content-Length should cost next to nothing.
 const (
-	smallBuffer = 16 << 10
-	largeBuffer = 1 << 20
+	firstRead        = 16 << 10
+	firstReadChunked = 2 << 10
 )
 
-func (b *buffer) free() {
-	if cap(b.bytes) <= largeBuffer {
-		buffers.Put(b)
-	}
-}
-
-// read reads up to one byte more than the limit.
-func (b *buffer) read(body io.Reader, announced, limit int64) error {
-	b.bytes = slices.Grow(b.bytes[:0], int(min(max(announced, 0), smallBuffer))+1)
-	for int64(len(b.bytes)) <= limit {
-		if len(b.bytes) == cap(b.bytes) {
-			b.bytes = slices.Grow(b.bytes, len(b.bytes))
-		}
-		room := b.bytes[len(b.bytes):min(int64(cap(b.bytes)), limit+1)]
-		n, err := body.Read(room)
-		b.bytes = b.bytes[:len(b.bytes)+n]
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readBody reads the body of a request into b.
-func (r *Receiver) readBody(req *http.Request, b *buffer) error {
+// readBody reads the body of a request. The buffer is the delivery's own: callbacks
+// may keep it.
+func (r *Receiver) readBody(req *http.Request) ([]byte, error) {
 	if req.ContentLength > r.maxBody {
-		return fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
+		return nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
 	}
 	if req.Body == nil {
-		b.bytes = b.bytes[:0]
-		return nil
+		return nil, nil
 	}
-	err := b.read(req.Body, req.ContentLength, r.maxBody)
-	n := int64(len(b.bytes))
+	body, err := readUpTo(req.Body, r.maxBody+1, req.ContentLength)
+	n := int64(len(body))
 	switch {
 	case err != nil:
-		return unreadable(req.Body, err, n)
+		return nil, unreadable(req.Body, err, n)
 	case n > r.maxBody:
-		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
+		return nil, fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
 	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
-		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
+		return nil, consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
 	}
-	return nil
+	return body, nil
+}
+
+// readUpTo reads until the end or the limit. Its buffer is made for the announced
+// length, but never for more than eight times what has arrived.
+func readUpTo(from io.Reader, limit, announced int64) ([]byte, error) {
+	first := min(announced+1, firstRead)
+	if announced < 0 {
+		first = firstReadChunked
+	}
+	body := make([]byte, 0, first)
+	for int64(len(body)) < limit {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, roomFor(int64(len(body)), announced))
+		}
+		n, err := from.Read(body[len(body):min(int64(cap(body)), limit)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+	return body, nil
+}
+
+// roomFor returns how much more to make room for: all that was announced if enough
+// of it has arrived, else as much again.
+func roomFor(arrived, announced int64) int {
+	if rest := announced + 1 - arrived; rest > 0 {
+		return int(min(rest, 7*arrived))
+	}
+	return int(arrived)
 }
 
 func unreadable(body io.Reader, err error, n int64) error {

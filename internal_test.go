@@ -3,6 +3,7 @@ package sonzaihook
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -138,4 +139,48 @@ func TestTypeIsPeekedOnlyWhereItCanBeTrusted(t *testing.T) {
 	} {
 		require.Equal(t, want, string(peekName([]byte(body))), body)
 	}
+}
+
+// arriving is a body that arrives a few bytes at a time.
+type arriving struct {
+	left, step, most int
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	a.most = max(a.most, len(p))
+	n := min(a.left, a.step, len(p))
+	if a.left -= n; a.left == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func TestBufferOfABodyGrowsWithWhatArrives(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                  string
+		arrives               int
+		limit, announced      int64
+		length, capacity, ask int
+	}{
+		{"small and announced", 400, 1 << 20, 400, 400, 416, 401},
+		{"empty", 0, 1 << 20, 0, 0, 8, 1},
+		{"large and announced", 256 << 10, 1 << 20, 256 << 10, 256 << 10, 270_336, 139_264},
+		{"less than announced", 100, 1 << 20, 1 << 19, 100, firstRead, firstRead},
+		{"chunked", 400, 1 << 20, -1, 400, firstReadChunked, firstReadChunked},
+		{"large and chunked", 100 << 10, 1 << 20, -1, 100 << 10, 200_000, 100_000},
+		{"over the limit", 2000, 1001, -1, 1001, firstReadChunked, 1001},
+		{"more than announced", 5000, 1 << 20, 10, 5000, 9000, 4500},
+	} {
+		from := &arriving{left: c.arrives, step: 1 << 20}
+		body, err := readUpTo(from, c.limit, c.announced)
+		require.NoError(t, err)
+		require.Len(t, body, c.length, c.name)
+		require.LessOrEqual(t, cap(body), c.capacity, c.name)
+		require.LessOrEqual(t, from.most, c.ask, c.name)
+	}
+	slow := &arriving{left: 64 << 10, step: 100}
+	body, err := readUpTo(slow, 1<<20, 64<<10)
+	require.NoError(t, err)
+	require.Len(t, body, 64<<10)
 }

@@ -210,12 +210,11 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err := r.admit(req.Header, now, &sig); err != nil {
 		return nil, err
 	}
-	b := buffers.Get().(*buffer)
-	defer b.free()
-	if err := r.readBody(req, b); err != nil {
+	body, err := r.readBody(req)
+	if err != nil {
 		return nil, err
 	}
-	return r.verified(b.bytes, &sig, now, pathEvent(req))
+	return r.verified(body, &sig, now, pathEvent(req))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {
@@ -226,10 +225,15 @@ func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.T
 	if int64(len(body)) > r.maxBody {
 		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.maxBody)
 	}
-	return r.verified(body, &sig, now, "")
+	d, err := r.verified(body, &sig, now, "")
+	if err != nil {
+		return nil, err
+	}
+	d.Body = bytes.Clone(body)
+	return d, nil
 }
 
-// verified returns the delivery if a secret signed the body, which it copies.
+// verified returns the delivery if a secret signed the body.
 func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path string) (*Delivery, error) {
 	ring := r.keys.Load()
 	claimed := canonical(peekName(body))
@@ -239,7 +243,7 @@ func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path str
 	}
 	in := new(inbound)
 	d := &in.delivery
-	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, bytes.Clone(body)
+	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, body
 	d.proof.key, d.proof.claimed, d.attempt = k, claimed, &in.attempt
 	if path != "" {
 		d.proof.path, d.proof.exclusive = path, ring.exclusive(k)

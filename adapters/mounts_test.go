@@ -214,7 +214,7 @@ func onGorilla(path string, middleware ...mux.MiddlewareFunc) func(*setup) http.
 // echo
 
 func echoTimeout(d time.Duration) echo.MiddlewareFunc {
-	return middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: d})
+	return middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: d}) //nolint:staticcheck // deprecated and still in use
 }
 
 var bodyDump = middleware.BodyDump(func(echo.Context, []byte, []byte) {})

@@ -59,12 +59,11 @@ func compare(t *testing.T, m *mount, c *sameCase) {
 		t.Skip(e.reason)
 	}
 	w := newWorld(t, m, c)
-	got := answer{}
-	if c.drive != nil {
-		got = c.drive(w)
-	} else {
-		got = w.send(w.delivery())
+	drive := c.drive
+	if drive == nil {
+		drive = func(w *world) answer { return w.send(w.delivery()) }
 	}
+	got := drive(w)
 	if excepted {
 		require.Equal(t, e.status, got.status, e.reason)
 		require.Contains(t, got.body, e.body, e.reason)

@@ -41,7 +41,7 @@ import (
 func Handler(r *sonzaihook.Receiver) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		req := prepare(c)
-		r.ServeHTTP(newWriter(c.Response(), req.Context()), req)
+		r.ServeHTTP(newWriter(req.Context(), c.Response()), req)
 		return nil
 	}
 }
@@ -54,7 +54,7 @@ func Verify(r *sonzaihook.Receiver) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			req := prepare(c)
-			w := newWriter(c.Response(), req.Context())
+			w := newWriter(req.Context(), c.Response())
 			d, err := r.Verify(req)
 			if err != nil {
 				sonzaihook.Refusal(err).Respond(w)

@@ -19,7 +19,7 @@ type writer struct {
 	ctx      context.Context
 }
 
-func newWriter(response *echo.Response, ctx context.Context) http.ResponseWriter {
+func newWriter(ctx context.Context, response *echo.Response) http.ResponseWriter {
 	return &writer{response: response, given: response.Writer, ctx: ctx}
 }
 
