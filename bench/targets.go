@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// What was to be reached, beside what was. A figure that is missed is printed,
+// and nothing fails: on a busy machine a single run says little.
+
+// goal says which side of a bound is good.
+type goal int
+
+const (
+	shown goal = iota // there is no bound
+	atMost
+	atLeast
+)
+
+// reached is one row of the table of targets.
+type reached struct {
+	what  string
+	cells []cell // one for each size, or one
+}
+
+type cell struct {
+	text string
+	ok   bool
+	open bool // nothing was aimed at
+}
+
+func newCell(g goal, value, bound float64, text func(float64) string) cell {
+	switch g {
+	case atMost:
+		return cell{text: fmt.Sprintf("%s (≤ %s)", text(value), text(bound)), ok: value <= bound}
+	case atLeast:
+		return cell{text: fmt.Sprintf("%s (≥ %s)", text(value), text(bound)), ok: value >= bound}
+	}
+	return cell{text: text(value), open: true}
+}
+
+func ratio(v float64) string { return fmt.Sprintf("%.2f", v) }
+func count(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+// reach notes how lane a compares with lane b in each size.
+func (b *bench) reach(what string, g goal, columns [][]result, over, under int, bounds ...float64) {
+	row := reached{what: what}
+	for i, results := range columns {
+		bound := 0.0
+		if i < len(bounds) {
+			bound = bounds[i]
+		}
+		row.cells = append(row.cells, newCell(g, results[over].over(&results[under]), bound, ratio))
+	}
+	b.reached = append(b.reached, row)
+}
+
+// reachAllocs notes how many allocations lane a makes more than lane b, which is
+// none where there is no b.
+func (b *bench) reachAllocs(what string, columns [][]result, over, under int, bound float64) {
+	row := reached{what: what}
+	for _, results := range columns {
+		more := results[over].allocs()
+		if under >= 0 {
+			more -= results[under].allocs()
+		}
+		row.cells = append(row.cells, newCell(atMost, math.Round(more), bound, count))
+	}
+	b.reached = append(b.reached, row)
+}
+
+// reachFastest notes how far ahead of the best of the lanes from first on a lane
+// is.
+func (b *bench) reachFastest(what string, columns [][]result, own, first int) {
+	row := reached{what: what}
+	for _, results := range columns {
+		nearest := math.Inf(1)
+		for i := first; i < len(results); i++ {
+			nearest = min(nearest, results[i].over(&results[own]))
+		}
+		row.cells = append(row.cells, newCell(atLeast, nearest, 1, ratio))
+	}
+	b.reached = append(b.reached, row)
+}
+
+func (b *bench) reachTime(what string, r *result, bound time.Duration) {
+	text := func(ns float64) string { return duration(ns) }
+	b.reached = append(b.reached, reached{what: what, cells: []cell{{open: true}, {open: true}, {open: true}, newCell(atMost, r.ns(), float64(bound), text)}})
+}
+
+func (b *bench) targets() {
+	if len(b.reached) > 0 {
+		b.paper.targets(b.reached)
+	}
+}
