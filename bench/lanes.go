@@ -34,7 +34,7 @@ type delivering struct {
 }
 
 // warmUp is how many deliveries a handler takes before its time is taken.
-const warmUp = 32
+const warmUp = 8
 
 func deliver(c *contender, b *body) *delivering {
 	return &delivering{contender: c, body: b.clone(), secrets: []string{secret}, signer: secret}

@@ -42,8 +42,8 @@ func parse(args []string) (*config, error) {
 	c := &config{}
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&c.plan.rounds, "rounds", 10, "how often each contender runs in each row, at least 1")
-	flags.DurationVar(&c.plan.slice, "slice", 40*time.Millisecond, "how long it runs each time")
+	flags.IntVar(&c.plan.rounds, "rounds", 40, "how often each contender runs in each row, at least 1")
+	flags.DurationVar(&c.plan.slice, "slice", 12*time.Millisecond, "how long it runs each time")
 	flags.StringVar(&only, "only", "", "run only these sections, by comma: "+strings.Join(sectionNames(), ", "))
 	flags.BoolVar(&c.quick, "quick", false, "run everything once, for a moment, and write nothing: proves that it runs")
 	flags.StringVar(&c.out, "out", "RESULTS.md", "the Markdown file to write; empty for none")

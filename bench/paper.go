@@ -35,7 +35,7 @@ func (p *paper) head(c *config) {
 	p.write("# sonzaihook beside what one would use instead\n\n" +
 		"Written by `cd bench && go run .`; do not edit.\n\n")
 	p.both("%s, %s, %s/%s. GOMAXPROCS=1. %d rounds, interleaved; each figure is the median of the rounds,\n"+
-		"each ratio the median of the ratios within a round.\n",
+		"each ratio the median of the ratios within a round. Times are processor time, save for the real server.\n",
 		runtime.Version(), processor(), runtime.GOOS, runtime.GOARCH, c.plan.rounds)
 }
 

@@ -50,14 +50,14 @@ func mac(secret string, parts ...[]byte) []byte {
 	return m.Sum(nil)
 }
 
-func unix(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
+func stamp(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
 
 var sonzaiScheme = &scheme{header: sonzaihook.SignatureHeader, sign: sonzaihook.Sign, stamps: true}
 
 var stripeScheme = &scheme{
 	header: "Stripe-Signature",
 	sign: func(body []byte, secret string, at time.Time) string {
-		return "t=" + unix(at) + ",v1=" + hex.EncodeToString(mac(secret, []byte(unix(at)+"."), body))
+		return "t=" + stamp(at) + ",v1=" + hex.EncodeToString(mac(secret, []byte(stamp(at)+"."), body))
 	},
 	stamps: true,
 }
@@ -65,7 +65,7 @@ var stripeScheme = &scheme{
 var paddleScheme = &scheme{
 	header: "Paddle-Signature",
 	sign: func(body []byte, secret string, at time.Time) string {
-		return "ts=" + unix(at) + ";h1=" + hex.EncodeToString(mac(secret, []byte(unix(at)+":"), body))
+		return "ts=" + stamp(at) + ";h1=" + hex.EncodeToString(mac(secret, []byte(stamp(at)+":"), body))
 	},
 	stamps: true,
 }
@@ -73,14 +73,14 @@ var paddleScheme = &scheme{
 const messageID = "msg_2b1c9a77"
 
 func standardSign(body []byte, secret string, at time.Time) string {
-	return "v1," + base64.StdEncoding.EncodeToString(mac(secret, []byte(messageID+"."+unix(at)+"."), body))
+	return "v1," + base64.StdEncoding.EncodeToString(mac(secret, []byte(messageID+"."+stamp(at)+"."), body))
 }
 
 var svixScheme = &scheme{
 	header: "Svix-Signature",
 	sign:   standardSign,
 	others: func(at time.Time) map[string]string {
-		return map[string]string{"Svix-Id": messageID, "Svix-Timestamp": unix(at)}
+		return map[string]string{"Svix-Id": messageID, "Svix-Timestamp": stamp(at)}
 	},
 	stamps: true,
 }
@@ -89,7 +89,7 @@ var standardScheme = &scheme{
 	header: "Webhook-Signature",
 	sign:   standardSign,
 	others: func(at time.Time) map[string]string {
-		return map[string]string{"Webhook-Id": messageID, "Webhook-Timestamp": unix(at)}
+		return map[string]string{"Webhook-Id": messageID, "Webhook-Timestamp": stamp(at)}
 	},
 	stamps: true,
 }

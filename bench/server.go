@@ -39,7 +39,7 @@ func serve(name string, in io.Reader, out io.Writer) error {
 		mux.Handle("POST /"+string(t), c.handler(&s, t, []string{secret}))
 	}
 	mux.HandleFunc("GET /spent", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(spent{CPU: cpuTime(), Events: s.events.Load()})
+		_ = json.NewEncoder(w).Encode(spent{CPU: processorTime(), Events: s.events.Load()})
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
@@ -61,7 +61,7 @@ func serve(name string, in io.Reader, out io.Writer) error {
 
 // spent is what a server has used and done since it started.
 type spent struct {
-	CPU    time.Duration // zero where the system does not tell
+	CPU    time.Duration
 	Events int64
 }
 
@@ -126,11 +126,15 @@ func (b *bench) raceServers(ctx context.Context, s size) (results []result, err 
 		defer func() { err = errors.Join(err, k.stop()) }()
 		lanes = append(lanes, k.lane(newBody(s.bytes, c.layout)))
 	}
-	long := b.plan
-	if !b.quick {
-		long.slice = 10 * b.plan.slice
+	return b.serverPlan().race(lanes)
+}
+
+// serverPlan is a plan with fewer and longer turns: a server has to get going.
+func (b *bench) serverPlan() plan {
+	if b.quick {
+		return b.plan
 	}
-	return long.race(lanes)
+	return plan{rounds: max(b.plan.rounds/4, 1), slice: 16 * b.plan.slice}
 }
 
 // lane is a lane in which a run is a request.
@@ -139,7 +143,8 @@ func (k *child) lane(body *body) lane {
 	var before spent
 	var cpu float64
 	return lane{
-		name: k.contender.name,
+		name:  k.contender.name,
+		waits: true,
 		prepare: func(n int) (err error) {
 			if load != nil {
 				load.close()
