@@ -22,22 +22,28 @@ type size struct {
 	label string
 }
 
-// body is one event in one layout. Its event id can be changed in place, so that
-// a body can be delivered many times without being the same event twice.
+// body is one event in one layout. Its ids can be changed in place, so that a body
+// can be delivered many times without being the same event twice, and without
+// being all the same strings to a decoder that remembers strings.
 type body struct {
 	typ   sonzaihook.EventType
 	bytes []byte
-	id    int // where the digits of the event id are
-	items int // what a handler that has decoded the payload can count in it
+	ids   []int // where the digits of the ids are
+	items int   // what a handler that has decoded the payload can count in it
 }
 
-const idDigits = 8
+const (
+	idDigits = 8
+	noID     = "00000000"
+)
 
 // setID makes the body the n-th event.
 func (b *body) setID(n int) {
-	for i := b.id + idDigits - 1; i >= b.id; i-- {
-		b.bytes[i] = byte('0' + n%10)
-		n /= 10
+	for _, at := range b.ids {
+		for i, rest := at+idDigits-1, n; i >= at; i-- {
+			b.bytes[i] = byte('0' + rest%10)
+			rest /= 10
+		}
 	}
 }
 
@@ -56,22 +62,40 @@ const (
 	stripeLayout
 )
 
-func newBody(n int, l layout) *body {
+// shape says what a payload is made of, which decides what decoding it costs.
+type shape int
+
+const (
+	plainText   shape = iota // prose without anything that JSON escapes
+	markedText               // prose with quotes, line breaks and accents
+	shortValues              // hundreds of names and hardly any prose
+)
+
+// newBody returns a body of n bytes in the shape that all tables but one are about.
+func newBody(n int, l layout) *body { return newShapedBody(n, l, plainText) }
+
+func newShapedBody(n int, l layout, s shape) *body {
 	b := &body{typ: sonzaihook.EventMemoryAdded}
 	build := memoryAdded
-	if n >= 16<<10 {
+	if n >= 16<<10 && s != shortValues {
 		b.typ, build = sonzaihook.EventConsolidation, consolidation
 	}
-	// The filler is the last thing that is made, so its length is what is missing.
-	empty, _ := build(n, 0)
+	// The filler is as long as what is missing without it.
+	empty, _ := build(n, 0, s)
 	missing := n - len(envelope(b.typ, empty, l))
 	if missing < 0 {
 		panic(fmt.Sprintf("a body of %d bytes is too short for its event", n))
 	}
-	data, items := build(n, missing)
+	data, items := build(n, missing, s)
 	b.bytes, b.items = envelope(b.typ, data, l), items
-	b.id = bytes.Index(b.bytes, []byte("evt_")) + len("evt_")
-	return b
+	for at := 0; ; at += idDigits {
+		next := bytes.Index(b.bytes[at:], []byte("_"+noID))
+		if next < 0 {
+			return b
+		}
+		at += next + 1
+		b.ids = append(b.ids, at)
+	}
 }
 
 func envelope(t sonzaihook.EventType, data any, l layout) []byte {
@@ -89,7 +113,7 @@ func envelope(t sonzaihook.EventType, data any, l layout) []byte {
 			ProjectID string               `json:"project_id"`
 			CreatedAt string               `json:"created_at"`
 			Data      any                  `json:"data"`
-		}{t, "evt_00000000", "agent_luna", "user_42", "proj_demo", "2026-03-01T09:30:00Z", data}
+		}{t, "evt_" + noID, "agent_luna", "user_" + noID, "proj_demo", "2026-03-01T09:30:00Z", data}
 	case stripeLayout:
 		event = struct {
 			ID      string               `json:"id"`
@@ -97,7 +121,7 @@ func envelope(t sonzaihook.EventType, data any, l layout) []byte {
 			Created int64                `json:"created"`
 			Type    sonzaihook.EventType `json:"type"`
 			Data    object               `json:"data"`
-		}{"evt_00000000", "event", 1772357400, t, object{data}}
+		}{"evt_" + noID, "event", 1772357400, t, object{data}}
 	}
 	out, err := json.Marshal(event)
 	if err != nil {
@@ -107,25 +131,26 @@ func envelope(t sonzaihook.EventType, data any, l layout) []byte {
 }
 
 // writer makes the same text in every run.
-type writer struct{ random *rand.Rand }
+type writer struct {
+	random *rand.Rand
+	marked bool
+}
 
-func newWriter() *writer { return &writer{rand.New(rand.NewPCG(1, 2))} }
+func newWriter(s shape) *writer {
+	return &writer{random: rand.New(rand.NewPCG(1, 2)), marked: s == markedText}
+}
 
 var words = strings.Fields(`the agent remembers a quiet evening by the river where her sister played
 	cello and nobody spoke of work until rain came and they walked home laughing about old plans new
-	songs some bread and café lights which felt like promises kept without being asked for again`)
+	songs some bread and street lights which felt like promises kept without being asked for again`)
 
-// text returns n bytes of prose, with the quotes and the accents that prose has,
-// as they come out of an encoder.
+// text returns n bytes of prose as they come out of an encoder.
 func (w *writer) text(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
 		word := words[w.random.IntN(len(words))]
-		switch {
-		case i%37 == 36:
-			word = `\"` + word + `\"`
-		case i%53 == 52:
-			word += `.\n`
+		if w.marked {
+			word = mark(word, i)
 		}
 		if b.Len() > 0 {
 			word = " " + word
@@ -136,6 +161,19 @@ func (w *writer) text(n int) string {
 		b.WriteString(word)
 	}
 	return b.String()
+}
+
+// mark gives the i-th word what prose has besides words.
+func mark(word string, i int) string {
+	switch {
+	case i%37 == 36:
+		return `\"` + word + `\"`
+	case i%41 == 40:
+		return "café"
+	case i%53 == 52:
+		return word + `.\n`
+	}
+	return word
 }
 
 // prose is text that is escaped already.
@@ -152,11 +190,14 @@ func (w *writer) names(n int, prefix string) []string {
 }
 
 // memoryAdded returns a fact, and the number of its entities.
-func memoryAdded(n, filler int) (any, int) {
-	w := newWriter()
+func memoryAdded(n, filler int, s shape) (any, int) {
+	w := newWriter(s)
 	entities, tags := 1, 0
 	if n >= 1<<10 {
-		entities, tags = 24, 16
+		entities, tags = 6, 4
+	}
+	if s == shortValues {
+		entities, tags = max(1, (n-400)/20), max(0, (n-400)/40)
 	}
 	type fact struct {
 		FactID     string         `json:"fact_id"`
@@ -172,7 +213,7 @@ func memoryAdded(n, filler int) (any, int) {
 		Metadata   map[string]any `json:"metadata,omitempty"`
 	}
 	f := fact{
-		FactID: "fact_91bd", FactType: "relationship", Importance: 0.8, Confidence: 0.95,
+		FactID: "fact_" + noID, FactType: "relationship", Importance: 0.8, Confidence: 0.95,
 		Entities: w.names(entities, ""), TopicTags: w.names(tags, "on_"),
 	}
 	if n >= 1<<10 {
@@ -188,8 +229,8 @@ func memoryAdded(n, filler int) (any, int) {
 const diaryPage = 1000
 
 // consolidation returns a diary, and the number of its entries.
-func consolidation(n, filler int) (any, int) {
-	w := newWriter()
+func consolidation(n, filler int, s shape) (any, int) {
+	w := newWriter(s)
 	type entry struct {
 		Date    string   `json:"date"`
 		Content prose    `json:"content"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -19,6 +20,8 @@ type contender struct {
 	// handler returns a handler that tells the sink of every event. The secrets
 	// are tried in their order where the contender can have several.
 	handler func(s *sink, t sonzaihook.EventType, secrets []string) http.Handler
+	// skips says that the handler cannot decode the payload.
+	skips bool
 }
 
 // sink is where every handler ends: the user's callback, which does the least
@@ -35,15 +38,16 @@ func (s *sink) reset() {
 	s.items.Store(0)
 }
 
-// The contenders of the tables about handlers. ours comes first: every other is
-// set in relation to it.
+// The contenders of the tables about handlers and about servers. ours comes
+// first: every other is set in relation to it.
 var (
 	contenders = []*contender{ours, oursStored, floor, byHand, stripePeer, svixPeer, standardPeer, paddlePeer, playgroundPeer, githubPeer}
+	served     = append(slices.Clone(contenders), idle)
 	peers      = []*contender{byHand, stripePeer, svixPeer, standardPeer, paddlePeer, playgroundPeer, githubPeer}
 )
 
 func find(name string) *contender {
-	for _, c := range contenders {
+	for _, c := range served {
 		if c.name == name {
 			return c
 		}

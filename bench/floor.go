@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"hash"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,6 +32,24 @@ var floor = &contender{
 			return bare(secrets[0], func(e *bareEvent[sonzaihook.Consolidation]) { s.took(len(e.Data.DiaryEntries)) })
 		}
 		return bare(secrets[0], func(e *bareEvent[sonzaihook.MemoryAdded]) { s.took(len(e.Data.Entities)) })
+	},
+}
+
+// idle is what a server costs before anything is received.
+var idle = &contender{
+	name:   "no receiver",
+	about:  "reads the body, throws it away and answers: what net/http and the kernel take by themselves",
+	scheme: sonzaiScheme,
+	skips:  true,
+	handler: func(s *sink, _ sonzaihook.EventType, _ []string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				s.took(0)
+			}
+			w.Header()["Content-Type"] = bareType
+			w.WriteHeader(http.StatusOK)
+			_, _ = w.Write(bareAnswer)
+		})
 	},
 }
 

@@ -141,7 +141,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// verifying is a lane that checks one signature over and over.
+// verifyLane is a lane that checks one signature over and over.
 func verifyLane(c *contender, b *body) lane {
 	b = b.clone()
 	var verify func([]byte, http.Header) error

@@ -91,6 +91,9 @@ func run(args []string) error {
 	}
 	b.targets()
 	p.notes()
+	if c.quick {
+		b.say("everything runs; a quick run's figures mean nothing")
+	}
 	if c.out == "" {
 		return nil
 	}
@@ -119,9 +122,10 @@ var sections = []section{
 	{"handler", (*bench).handler},
 	{"refusals", (*bench).refusals},
 	{"secrets", (*bench).secrets},
+	{"shapes", (*bench).shapes},
 	{"server", (*bench).server},
 }
 
 func sectionNames() []string {
-	return []string{"verify", "handler", "refusals", "secrets", "server"}
+	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server"}
 }

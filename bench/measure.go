@@ -135,9 +135,18 @@ func (r *result) peeked() float64 { return r.median(func(s sample) float64 { ret
 // over returns the median over the rounds of how many times as long r took as
 // other did in the same round.
 func (r *result) over(other *result) float64 {
+	return r.against(other, func(s sample) float64 { return s.ns })
+}
+
+// peekedOver is over for the figure that was peeked.
+func (r *result) peekedOver(other *result) float64 {
+	return r.against(other, func(s sample) float64 { return s.peeked })
+}
+
+func (r *result) against(other *result, of func(sample) float64) float64 {
 	ratios := make([]float64, len(r.samples))
 	for i := range r.samples {
-		ratios[i] = r.samples[i].ns / other.samples[i].ns
+		ratios[i] = of(r.samples[i]) / of(other.samples[i])
 	}
 	return median(ratios)
 }

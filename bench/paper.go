@@ -72,18 +72,30 @@ func (p *paper) table(header table.Row, rows []table.Row) {
 	}
 }
 
-// comparison prints times by size, and how they compare with the lane base.
-func (p *paper) comparison(name, about string, columns [][]result, base int) {
+// comparison prints times by size, and how they compare with the first row.
+func (p *paper) comparison(name, about string, columns [][]result) {
+	p.title(name, about)
+	p.bySize(columns, func(r *result) string { return duration(r.ns()) }, (*result).over)
+}
+
+// comparedLanes are two lanes of a race, by their place.
+type comparedLanes struct {
+	name        string
+	over, under int
+}
+
+// ratios prints how lanes compare, and not how long they took.
+func (p *paper) ratios(name, about string, columns [][]result, compared []comparedLanes) {
 	p.title(name, about)
 	header := table.Row{""}
 	for _, s := range sizes {
-		header = append(header, s.label, "×")
+		header = append(header, s.label)
 	}
 	var rows []table.Row
-	for i := range columns[0] {
-		row := table.Row{columns[0][i].name}
+	for _, c := range compared {
+		row := table.Row{c.name}
 		for _, results := range columns {
-			row = append(row, duration(results[i].ns()), ratio(results[i].over(&results[base])))
+			row = append(row, ratio(results[c.over].over(&results[c.under])))
 		}
 		rows = append(rows, row)
 	}
@@ -126,19 +138,24 @@ func (p *paper) refusals(name, about string, columns [][]result) {
 
 // throughput prints requests per second, and the processor time of the server.
 func (p *paper) throughput(columns [][]result) {
-	p.title("A real server", fmt.Sprintf("`net/http` on loopback, a process of one core for each contender, %d connections that are kept alive, "+
-		"the load from another process. *per second* is requests; × is how many times as many the first row answers; "+
-		"*cpu* is the processor time of the server for one request, the kernel's share included.", connections))
+	p.title("A real server: requests per second", fmt.Sprintf("`net/http` on loopback, one core for each contender's process, %d connections that are kept alive, "+
+		"the load from another process. × is how many times as many the first row answers.", connections))
+	p.bySize(columns, func(r *result) string { return count(1e9 / r.ns()) }, (*result).over)
+	p.title("A real server: processor time", "What the server's process uses for one request, the kernel's share included. × is how many times as long as the first row.")
+	p.bySize(columns, func(r *result) string { return duration(r.peeked()) }, (*result).peekedOver)
+}
+
+// bySize prints a figure for each size, and how it compares with the first row's.
+func (p *paper) bySize(columns [][]result, figure func(*result) string, over func(r, base *result) float64) {
 	header := table.Row{""}
 	for _, s := range sizes {
-		header = append(header, s.label+" per second", "×", "cpu")
+		header = append(header, s.label, "×")
 	}
 	var rows []table.Row
 	for i := range columns[0] {
 		row := table.Row{columns[0][i].name}
 		for _, results := range columns {
-			r := &results[i]
-			row = append(row, count(1e9/r.ns()), ratio(r.over(&results[0])), duration(r.peeked()))
+			row = append(row, figure(&results[i]), ratio(over(&results[i], &results[0])))
 		}
 		rows = append(rows, row)
 	}

@@ -19,9 +19,6 @@ import (
 // A real server: this program again, as a process of its own for each contender,
 // so that none of them pays for the garbage of another.
 
-// served are the contenders that get a server.
-var served = contenders
-
 // serve is the server's side. It tells its address on out and ends when in does,
 // that is with the process that started it.
 func serve(name string, in io.Reader, out io.Writer) error {

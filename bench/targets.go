@@ -13,8 +13,7 @@ import (
 type goal int
 
 const (
-	shown goal = iota // there is no bound
-	atMost
+	atMost goal = iota
 	atLeast
 )
 
@@ -31,33 +30,35 @@ type cell struct {
 }
 
 func newCell(g goal, value, bound float64, text func(float64) string) cell {
-	switch g {
-	case atMost:
+	if g == atMost {
 		return cell{text: fmt.Sprintf("%s (≤ %s)", text(value), text(bound)), ok: value <= bound}
-	case atLeast:
-		return cell{text: fmt.Sprintf("%s (≥ %s)", text(value), text(bound)), ok: value >= bound}
 	}
-	return cell{text: text(value), open: true}
+	return cell{text: fmt.Sprintf("%s (≥ %s)", text(value), text(bound)), ok: value >= bound}
 }
 
 func ratio(v float64) string { return fmt.Sprintf("%.2f", v) }
 func count(v float64) string { return fmt.Sprintf("%.0f", v) }
 
-// reach notes how lane a compares with lane b in each size.
+// reach notes how two lanes compare in each size, and what was aimed at.
 func (b *bench) reach(what string, g goal, columns [][]result, over, under int, bounds ...float64) {
 	row := reached{what: what}
 	for i, results := range columns {
-		bound := 0.0
-		if i < len(bounds) {
-			bound = bounds[i]
-		}
-		row.cells = append(row.cells, newCell(g, results[over].over(&results[under]), bound, ratio))
+		row.cells = append(row.cells, newCell(g, results[over].over(&results[under]), bounds[i], ratio))
 	}
 	b.reached = append(b.reached, row)
 }
 
-// reachAllocs notes how many allocations lane a makes more than lane b, which is
-// none where there is no b.
+// show notes a figure of each size that nothing was aimed at for.
+func (b *bench) show(what string, columns [][]result, figure func([]result) float64) {
+	row := reached{what: what}
+	for _, results := range columns {
+		row.cells = append(row.cells, cell{text: ratio(figure(results)), open: true})
+	}
+	b.reached = append(b.reached, row)
+}
+
+// reachAllocs notes how many allocations a lane makes more than another, or than
+// none where under is negative.
 func (b *bench) reachAllocs(what string, columns [][]result, over, under int, bound float64) {
 	row := reached{what: what}
 	for _, results := range columns {
@@ -70,8 +71,7 @@ func (b *bench) reachAllocs(what string, columns [][]result, over, under int, bo
 	b.reached = append(b.reached, row)
 }
 
-// reachFastest notes how far ahead of the best of the lanes from first on a lane
-// is.
+// reachFastest notes how far a lane is ahead of the best of the lanes from first on.
 func (b *bench) reachFastest(what string, columns [][]result, own, first int) {
 	row := reached{what: what}
 	for _, results := range columns {
