@@ -176,10 +176,10 @@ func mark(word string, i int) string {
 	return word
 }
 
-// prose is text that is escaped already.
-type prose string
-
-func (p prose) MarshalJSON() ([]byte, error) { return []byte(`"` + p + `"`), nil }
+// prose returns n bytes of text as a JSON string.
+func (w *writer) prose(n int) json.RawMessage {
+	return json.RawMessage(`"` + w.text(n) + `"`)
+}
 
 func (w *writer) names(n int, prefix string) []string {
 	names := make([]string, n)
@@ -200,17 +200,17 @@ func memoryAdded(n, filler int, s shape) (any, int) {
 		entities, tags = max(1, (n-400)/20), max(0, (n-400)/40)
 	}
 	type fact struct {
-		FactID     string         `json:"fact_id"`
-		AtomicText prose          `json:"atomic_text"`
-		FactType   string         `json:"fact_type"`
-		Importance float64        `json:"importance"`
-		Confidence float64        `json:"confidence"`
-		Entities   []string       `json:"entities"`
-		TopicTags  []string       `json:"topic_tags,omitempty"`
-		SessionID  string         `json:"session_id,omitempty"`
-		NodeID     string         `json:"node_id,omitempty"`
-		CreatedAt  string         `json:"created_at,omitempty"`
-		Metadata   map[string]any `json:"metadata,omitempty"`
+		FactID     string          `json:"fact_id"`
+		AtomicText json.RawMessage `json:"atomic_text"`
+		FactType   string          `json:"fact_type"`
+		Importance float64         `json:"importance"`
+		Confidence float64         `json:"confidence"`
+		Entities   []string        `json:"entities"`
+		TopicTags  []string        `json:"topic_tags,omitempty"`
+		SessionID  string          `json:"session_id,omitempty"`
+		NodeID     string          `json:"node_id,omitempty"`
+		CreatedAt  string          `json:"created_at,omitempty"`
+		Metadata   map[string]any  `json:"metadata,omitempty"`
 	}
 	f := fact{
 		FactID: "fact_" + noID, FactType: "relationship", Importance: 0.8, Confidence: 0.95,
@@ -220,7 +220,7 @@ func memoryAdded(n, filler int, s shape) (any, int) {
 		f.SessionID, f.NodeID, f.CreatedAt = "sess_5510", "node_12", "2026-03-01T09:30:00Z"
 		f.Metadata = map[string]any{"source": "conversation", "turn": 17}
 	}
-	f.AtomicText = prose(w.text(filler))
+	f.AtomicText = w.prose(filler)
 	return f, entities
 }
 
@@ -232,22 +232,22 @@ const diaryPage = 1000
 func consolidation(n, filler int, s shape) (any, int) {
 	w := newWriter(s)
 	type entry struct {
-		Date    string   `json:"date"`
-		Content prose    `json:"content"`
-		Mood    string   `json:"mood"`
-		Topics  []string `json:"topics"`
+		Date    string          `json:"date"`
+		Content json.RawMessage `json:"content"`
+		Mood    string          `json:"mood"`
+		Topics  []string        `json:"topics"`
 	}
 	entries := make([]entry, n/diaryPage)
 	for i := range entries {
 		entries[i] = entry{
 			Date:    fmt.Sprintf("20%02d-%02d-%02d", 24+i/336%3, 1+i/28%12, 1+i%28),
-			Content: prose(w.text(diaryPage - 150)),
+			Content: w.prose(diaryPage - 150),
 			Mood:    words[w.random.IntN(len(words))],
 			Topics:  w.names(3, ""),
 		}
 	}
 	last := &entries[len(entries)-1]
-	last.Content = prose(w.text(filler))
+	last.Content = w.prose(filler)
 	return struct {
 		Period                 string  `json:"period"`
 		DaysProcessed          int     `json:"days_processed"`

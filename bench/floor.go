@@ -142,13 +142,13 @@ var bareSHA = &contender{
 	scheme: sonzaiScheme,
 	verifier: func() func([]byte, http.Header) error {
 		return func(body []byte, _ http.Header) error {
-			digest = sha256.Sum256(body)
+			if sum := sha256.Sum256(body); sum == [sha256.Size]byte{} {
+				return errUnauthorized // never, but the sum is used
+			}
 			return nil
 		}
 	},
 }
-
-var digest [sha256.Size]byte // so that the sum is not optimised away
 
 var bareHMAC = &contender{
 	name:   "floor: pre-keyed HMAC",

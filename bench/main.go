@@ -2,9 +2,12 @@
 // events on the same machine in the same run. It prints tables, and writes them
 // to RESULTS.md.
 //
-//	cd bench && go run .
-//	cd bench && go run . -quick      proves that everything still runs; says nothing of speed
-//	cd bench && go run . -only handler,verify -rounds 20
+//	cd bench && go run .                            everything, some minutes
+//	cd bench && go run . -only handler,verify       two sections; RESULTS.md stays as it is
+//	cd bench && go run . -quick                     seconds: proves that everything runs, says nothing of speed
+//
+// From the root of the project the same is "go -C bench run .": the peers are
+// dependencies of this module alone, so "go run ./bench" does not reach it.
 package main
 
 import (
@@ -42,14 +45,19 @@ func parse(args []string) (*config, error) {
 	c := &config{}
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&c.plan.rounds, "rounds", 40, "how often each contender runs in each row, at least 1")
+	flags.IntVar(&c.plan.rounds, "rounds", 24, "how often each contender runs in each row, at least 1")
 	flags.DurationVar(&c.plan.slice, "slice", 12*time.Millisecond, "how long it runs each time")
 	flags.StringVar(&only, "only", "", "run only these sections, by comma: "+strings.Join(sectionNames(), ", "))
 	flags.BoolVar(&c.quick, "quick", false, "run everything once, for a moment, and write nothing: proves that it runs")
-	flags.StringVar(&c.out, "out", "RESULTS.md", "the Markdown file to write; empty for none")
+	flags.StringVar(&c.out, "out", "RESULTS.md", "the Markdown file to write; empty for none, which is the default with -only")
 	flags.StringVar(&c.serve, "serve", "", "be the server of one contender on loopback; used by the section server")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
+	}
+	outSet := false
+	flags.Visit(func(f *flag.Flag) { outSet = outSet || f.Name == "out" })
+	if only != "" && !outSet {
+		c.out = ""
 	}
 	if c.quick {
 		c.plan, c.out = plan{rounds: 1, slice: time.Millisecond}, ""

@@ -49,6 +49,19 @@ func TestAQuickRunWritesNothing(t *testing.T) {
 	require.Equal(t, 1, c.plan.rounds)
 }
 
+func TestAPartOfTheTablesDoesNotReplaceAllOfThem(t *testing.T) {
+	t.Parallel()
+	c, err := parse([]string{"-only", "verify"})
+	require.NoError(t, err)
+	require.Empty(t, c.out)
+	c, err = parse([]string{"-only", "verify", "-out", "verify.md"})
+	require.NoError(t, err)
+	require.Equal(t, "verify.md", c.out)
+	c, err = parse(nil)
+	require.NoError(t, err)
+	require.Equal(t, "RESULTS.md", c.out)
+}
+
 func TestAnUnknownContenderHasNoServer(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, serve("nobody", nil, io.Discard), `no contender "nobody"`)

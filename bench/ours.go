@@ -20,7 +20,7 @@ var ours = &contender{
 
 var oursStored = &contender{
 	name:   "sonzaihook, as it comes",
-	about:  "the receiver with every default, the memory store included; every delivery is another event",
+	about:  "the receiver with every default, the memory store included, which starts empty; every delivery is another event",
 	scheme: sonzaiScheme,
 	handler: func(s *sink, _ sonzaihook.EventType, secrets []string) http.Handler {
 		return receiver(s, sonzaihook.Secret(secrets...))

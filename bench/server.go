@@ -126,12 +126,13 @@ func (b *bench) raceServers(ctx context.Context, s size) (results []result, err 
 	return b.serverPlan().race(lanes)
 }
 
-// serverPlan is a plan with fewer and longer turns: a server has to get going.
+// serverPlan is a plan with fewer and longer turns: a server takes a while to get
+// going.
 func (b *bench) serverPlan() plan {
 	if b.quick {
 		return b.plan
 	}
-	return plan{rounds: max(b.plan.rounds/4, 1), slice: 16 * b.plan.slice}
+	return plan{rounds: max(b.plan.rounds/2, 1), slice: 8 * b.plan.slice}
 }
 
 // lane is a lane in which a run is a request.
