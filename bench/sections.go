@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -93,6 +94,8 @@ func (b *bench) refusals() error {
 	b.paper.refusals("Refusals: stale", "Signed an hour ago, in the right way. *read* is how much of the body was read.", stale)
 	b.paper.refusals("Refusals: forged", "Signed just now, with another secret.", forged)
 	b.reachTime("a stale delivery of 256 KB, refused", &stale[1][0], 500*time.Nanosecond)
+	more := stale[1][0].bytes() - stale[0][0].bytes()
+	b.reachLarge("· bytes allocated more than for 400 B", newCell(atMost, math.Round(more), 0, volume))
 	return nil
 }
 

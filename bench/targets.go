@@ -84,9 +84,19 @@ func (b *bench) reachFastest(what string, columns [][]result, own, first int) {
 	b.reached = append(b.reached, row)
 }
 
+// reachTime notes how long a lane of the largest size took.
 func (b *bench) reachTime(what string, r *result, bound time.Duration) {
-	text := func(ns float64) string { return duration(ns) }
-	b.reached = append(b.reached, reached{what: what, cells: []cell{{open: true}, {open: true}, {open: true}, newCell(atMost, r.ns(), float64(bound), text)}})
+	b.reachLarge(what, newCell(atMost, r.ns(), float64(bound), duration))
+}
+
+// reachLarge notes a figure of the largest size alone.
+func (b *bench) reachLarge(what string, c cell) {
+	row := reached{what: what}
+	for range len(sizes) - 1 {
+		row.cells = append(row.cells, cell{open: true})
+	}
+	row.cells = append(row.cells, c)
+	b.reached = append(b.reached, row)
 }
 
 func (b *bench) targets() {
