@@ -38,10 +38,10 @@ func (s *sink) reset() {
 	s.items.Store(0)
 }
 
-// The contenders of the tables about handlers and about servers. ours comes
-// first: every other is set in relation to it.
+// The contenders of the tables about handlers and about servers. What a
+// user gets comes first: every other is set in relation to it.
 var (
-	contenders = []*contender{ours, oursStored, floor, byHand, stripePeer, svixPeer, standardPeer, paddlePeer, playgroundPeer, githubPeer}
+	contenders = []*contender{oursStored, ours, floor, byHand, stripePeer, svixPeer, standardPeer, paddlePeer, playgroundPeer, githubPeer}
 	served     = append(slices.Clone(contenders), idle)
 	peers      = []*contender{byHand, stripePeer, svixPeer, standardPeer, paddlePeer, playgroundPeer, githubPeer}
 )

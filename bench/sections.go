@@ -68,12 +68,12 @@ func (b *bench) handler() error {
 	b.paper.comparison("Whole handler", "From the request to the answer, through `ServeHTTP`, without a server. × is how many times as long as the first row.", columns)
 	b.paper.costs(columns)
 	b.paper.remember(contenders...)
-	b.reach("whole handler ÷ floor handler", atMost, columns, 0, 2, 1.30, 1.15, 1.10, 1.10)
-	b.show("· with the memory store", columns, func(r []result) float64 { return r[1].over(&r[2]) })
-	b.reach("by hand ÷ whole handler", atLeast, columns, 3, 0, 2.8, 3.5, 3.8, 3.8)
-	b.reach("· with the memory store", atLeast, columns, 3, 1, 2.8, 3.5, 3.8, 3.8)
-	b.reachAllocs("whole handler, allocations more than the floor", columns, 0, 2, 4)
-	b.reachFastest("handler with the store, nearest peer ÷ sonzaihook", columns, 1, 3)
+	b.reach("whole handler, no store ÷ floor handler", atMost, columns, 1, 2, 1.30, 1.15, 1.10, 1.10)
+	b.show("· with the memory store", columns, func(r []result) float64 { return r[0].over(&r[2]) })
+	b.reach("by hand ÷ whole handler, no store", atLeast, columns, 3, 1, 2.8, 3.5, 3.8, 3.8)
+	b.reach("· with the memory store", atLeast, columns, 3, 0, 2.8, 3.5, 3.8, 3.8)
+	b.reachAllocs("whole handler, no store, allocations more than the floor", columns, 1, 2, 4)
+	b.reachFastest("handler with the store, nearest peer ÷ sonzaihook", columns, 0, 3)
 	return nil
 }
 
@@ -208,10 +208,10 @@ func (b *bench) server() error {
 	}
 	b.paper.throughput(columns)
 	b.paper.remember(served...)
-	b.reach("real server, requests per second: sonzaihook ÷ by hand", atLeast, columns, 3, 0, 1.25, 1.9, 2.5, 4)
-	b.reach("· with the memory store", atLeast, columns, 3, 1, 1.25, 1.9, 2.5, 4)
+	b.reach("real server, requests per second: no store ÷ by hand", atLeast, columns, 3, 1, 1.25, 1.9, 2.5, 4)
+	b.reach("· with the memory store", atLeast, columns, 3, 0, 1.25, 1.9, 2.5, 4)
 	b.show("· floor ÷ by hand, the most that there is", columns, func(r []result) float64 { return r[3].over(&r[2]) })
-	b.show("real server, processor time: by hand ÷ sonzaihook", columns, func(r []result) float64 { return r[3].peekedOver(&r[0]) })
-	b.show("· with the memory store", columns, func(r []result) float64 { return r[3].peekedOver(&r[1]) })
+	b.show("real server, processor time: by hand ÷ no store", columns, func(r []result) float64 { return r[3].peekedOver(&r[1]) })
+	b.show("· with the memory store", columns, func(r []result) float64 { return r[3].peekedOver(&r[0]) })
 	return nil
 }
