@@ -2,7 +2,7 @@
 // events on the same machine in the same run. It prints tables, and writes them
 // to RESULTS.md.
 //
-//	cd bench && go run .                            everything, some minutes
+//	cd bench && go run .                            everything, five to ten minutes
 //	cd bench && go run . -only handler,verify       two sections; RESULTS.md stays as it is
 //	cd bench && go run . -quick                     seconds: proves that everything runs, says nothing of speed
 //
