@@ -1,4 +1,4 @@
-.PHONY: help build test race lint fuzz bench cover demo
+.PHONY: help build test race lint fuzz bench microbench cover demo proof
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +18,11 @@ lint: ## check format and style
 fuzz: ## fuzz each target for 20 seconds
 	.ci/fuzz 20s
 
-bench: ## run the benchmarks of the root package
-	go test -run '^$$' -bench . -cpu 1 .
+bench: ## measure the receiver beside its peers, some minutes, and write bench/RESULTS.md
+	go -C bench run .
+
+microbench: ## run the benchmarks of the packages
+	go test -run '^$$' -bench . -cpu 1 ./...
 
 cover: ## show what the tests of the root package do not reach
 	go test -coverprofile coverage.txt . && go tool cover -func coverage.txt | grep -v '100.0%'

@@ -1,0 +1,32 @@
+module github.com/sonzaihook/sonzaihook/bench
+
+go 1.26.0
+
+require (
+	github.com/PaddleHQ/paddle-go-sdk/v4 v4.1.0
+	github.com/go-json-experiment/json v1.27.2
+	github.com/go-playground/webhooks/v6 v6.4.0
+	github.com/google/go-github/v88 v88.0.0
+	github.com/jedib0t/go-pretty/v6 v6.8.3
+	github.com/sonzaihook/sonzaihook v0.0.0
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
+	github.com/stretchr/testify v1.12.1
+	github.com/stripe/stripe-go/v85 v85.0.0
+	github.com/svix/svix-webhooks v1.44.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
+	github.com/ggicci/httpin v0.20.1 // indirect
+	github.com/ggicci/owl v0.8.2 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/mattn/go-runewidth v0.0.27 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	gopkg.in/validator.v2 v2.0.1 // indirect
+)
+
+replace github.com/sonzaihook/sonzaihook => ../
