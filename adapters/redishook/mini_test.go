@@ -2,7 +2,6 @@ package redishook_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"reflect"
 	"testing"
@@ -170,5 +169,5 @@ func TestAServerThatIsGoneIsAnError(t *testing.T) {
 	defer cancel()
 	_, err := store.Claim(ctx, "k", "a", time.Minute)
 	require.Error(t, err)
-	require.False(t, errors.Is(err, sonzaihook.ErrLeaseLost))
+	require.NotErrorIs(t, err, sonzaihook.ErrLeaseLost)
 }

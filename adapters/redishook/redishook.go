@@ -59,11 +59,11 @@ type Store struct {
 var _ sonzaihook.Store = (*Store)(nil)
 
 var (
-	// ErrUnsuitableClient: the client cannot keep what a store promises.
+	// ErrUnsuitableClient means that the client cannot keep what a store promises.
 	ErrUnsuitableClient = errors.New("redishook: unsuitable client")
-	// ErrInvalidOption: an option was given a value that it cannot have.
+	// ErrInvalidOption means that an option was given a value that it cannot have.
 	ErrInvalidOption = errors.New("redishook: invalid option")
-	// ErrUnsafeServer: the server's settings let it forget claims.
+	// ErrUnsafeServer means that the server's settings let it forget claims.
 	ErrUnsafeServer = errors.New("redishook: unsafe server")
 )
 

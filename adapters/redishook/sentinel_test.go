@@ -4,7 +4,6 @@ package redishook_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -94,7 +93,7 @@ func startSentinel(t *testing.T, host, port string) string {
 	t.Cleanup(func() {
 		require.NoError(t, cmd.Process.Kill())
 		var exit *exec.ExitError
-		require.True(t, errors.As(cmd.Wait(), &exit))
+		require.ErrorAs(t, cmd.Wait(), &exit)
 	})
 	return addr
 }

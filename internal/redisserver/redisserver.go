@@ -17,7 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotInstalled: there is no redis-server on the PATH.
+// ErrNotInstalled means that there is no redis-server on the PATH.
 var ErrNotInstalled = errors.New("redisserver: redis-server is not installed (Debian package redis-server)")
 
 // Server is one redis-server process and the directory with its files. It is for
