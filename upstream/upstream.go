@@ -28,6 +28,7 @@ var (
 	// ErrSecretNotSaved: the function of [WithSecretSink] returned an error. The
 	// secret is installed all the same; it is lost with the process.
 	ErrSecretNotSaved = errors.New("upstream: secret not saved")
-	// ErrNotRecovered: some of the deliveries that [Replay] ran failed again.
-	ErrNotRecovered = errors.New("upstream: deliveries not recovered")
+	// ErrUnsettled: callbacks failed again on what [Replay] or a poll of
+	// [WithOnce] ran. It stays with the platform, for another call.
+	ErrUnsettled = errors.New("upstream: deliveries not settled")
 )
