@@ -185,6 +185,12 @@ func (r *Receiver) RotateFrom(ctx context.Context, t EventType, grace time.Durat
 	return nil
 }
 
+// HasSecret reports whether a delivery of type t could verify now: there is a
+// secret that is valid for t, also one under [AnyEvent].
+func (r *Receiver) HasSecret(t EventType) bool {
+	return r.keys.Load().has(canonical(t), r.now())
+}
+
 func (r *Receiver) changeKeys(change func(*keyring) *keyring) {
 	r.rotation.Lock()
 	defer r.rotation.Unlock()

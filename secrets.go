@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -189,6 +190,12 @@ func match(keys []*key, sig *signature, body []byte, now time.Time) *key {
 		}
 	}
 	return nil
+}
+
+// has reports whether some secret may sign deliveries of a type.
+func (r *keyring) has(t EventType, now time.Time) bool {
+	valid := func(k *key) bool { return k.valid(now) }
+	return slices.ContainsFunc(r.byType[t], valid) || slices.ContainsFunc(r.byType[AnyEvent], valid)
 }
 
 // exclusive reports whether no other event type has the secret of k.

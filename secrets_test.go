@@ -183,6 +183,16 @@ func TestDeliveryThatMayBeSignedWithAnAwaitedSecretIsPutOff(t *testing.T) {
 	require.Equal(t, 200, status(sonzaihook.EventMessage, "new"), "nothing was changed")
 }
 
+func TestReceiverSaysForWhichTypesItHasASecret(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMoodChange: {"mood"}})
+	require.True(t, h.HasSecret(sonzaihook.EventMoodChange))
+	require.True(t, h.HasSecret("on_mood_updated"))
+	require.False(t, h.HasSecret(sonzaihook.EventMessage))
+	require.NoError(t, h.Rotate(sonzaihook.AnyEvent, "any", 0))
+	require.True(t, h.HasSecret(sonzaihook.EventMessage))
+}
+
 func TestRotateAndSetSecretsRefuseBadSecretsAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, nil).count(nil)

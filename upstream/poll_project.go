@@ -1,0 +1,149 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+)
+
+// PollProject fetches the events of a project that wait as notifications, of
+// every type or of those of [WithTypes], and runs the callbacks of the receiver
+// for them, one after the other, the first that the platform lists first. It is
+// for servers that no delivery can reach, and may run beside deliveries: an event
+// that came by push is not run again, see below.
+//
+// What becomes of a notification follows the outcome:
+//
+//   - handled, handled before or ignored (2xx): it is acknowledged, after the
+//     callbacks have returned. No callback for its type counts as ignored; name
+//     the types with WithTypes where somebody else takes the others;
+//   - failed, or a copy is running (5xx): it stays, and the next poll tries again;
+//   - refused for good (4xx), after OnDeadLetter was asked: it stays, for a
+//     process that can handle it, and this call does not run it again. With
+//     [WithAcknowledgeRefused] it is acknowledged.
+//
+// The platform lists the first 200 only. As long as 200 stay, it does not show
+// what lies behind them.
+//
+// The wait between polls is that of [WithInterval]. PollProject goes on until ctx
+// ends, and returns nil then; what a callback is busy with is finished and
+// acknowledged first. It returns an error that no wait will mend: a wrong key, an
+// unknown project, a receiver that is shut down.
+//
+// A notification's payload is not documented: it is taken for the event's own
+// fields, or for the whole event if it has an event_type or an event_id. A whole
+// event is the same body as by push. Otherwise the notification's id stands in as
+// the event id, which is assumed to be that of the delivery, and CreatedAt is the
+// notification's. [sonzaihook.NaturalIdentity] recognises messages, wakeups and
+// breakthroughs by their own ids and needs no such assumption.
+func PollProject(ctx context.Context, hooks *sonzaihook.Receiver, project sonzaiapi.Project, options ...Option) error {
+	return poll(ctx, hooks, options, func(s *settings) inbox {
+		return inbox{
+			fetch: func(ctx context.Context) ([]notification, bool, error) { return fetchProject(ctx, project, s.types) },
+			settle: func(ctx context.Context, ids []string) (int, error) {
+				return acknowledge(ctx, project, ids)
+			},
+		}
+	})
+}
+
+// fetchProject lists the notifications of each type, or without types of all.
+func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzaihook.EventType) (all []notification, more bool, err error) {
+	if len(types) == 0 {
+		types = []sonzaihook.EventType{""}
+	}
+	for _, t := range types {
+		page, err := project.Notifications(ctx, sonzaiapi.ProjectQuery{EventType: string(t), Limit: pollPage})
+		if err != nil {
+			return nil, false, err
+		}
+		more = more || len(page) == pollPage
+		for _, n := range page {
+			all = append(all, notification{id: n.ID, delivery: projectDelivery(n)})
+		}
+	}
+	return all, more, nil
+}
+
+// acknowledge settles notifications, no more in one call than are listed in one.
+func acknowledge(ctx context.Context, project sonzaiapi.Project, ids []string) (int, error) {
+	total := 0
+	for some := range slices.Chunk(ids, pollPage) {
+		n, err := project.Acknowledge(ctx, some...)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func projectDelivery(n sonzaiapi.ProjectNotification) *sonzaihook.Delivery {
+	return &sonzaihook.Delivery{
+		Type:   sonzaihook.EventType(n.EventType),
+		Source: sonzaihook.SourcePoll,
+		Body:   projectBody(n),
+	}
+}
+
+// projectBody returns the payload if it is a whole event with an id, and else an
+// event round it.
+func projectBody(n sonzaiapi.ProjectNotification) []byte {
+	payload := unquoted(n.Payload)
+	event := object(payload)
+	if !isText(event["event_type"]) && !isText(event["event_id"]) {
+		event = map[string]json.RawMessage{"data": payload}
+	} else if isText(event["event_id"]) || isText(event["id"]) {
+		return payload
+	}
+	for name, value := range map[string]string{
+		"event_type": n.EventType, "event_id": n.ID, "agent_id": n.AgentID, "user_id": n.UserID,
+		"project_id": n.ProjectID, "created_at": n.CreatedAt.Text,
+	} {
+		if _, there := event[name]; !there && value != "" {
+			event[name] = text(value)
+		}
+	}
+	return encode(event)
+}
+
+// unquoted returns a payload that is JSON in a string as the JSON itself.
+func unquoted(payload json.RawMessage) json.RawMessage {
+	var inner string
+	if json.Unmarshal(payload, &inner) == nil && object([]byte(inner)) != nil {
+		return json.RawMessage(inner)
+	}
+	if len(payload) == 0 {
+		return json.RawMessage("null")
+	}
+	return payload
+}
+
+// object returns the members of a JSON object, or nil for anything else.
+func object(raw []byte) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+// isText reports whether a JSON value is a string that is not empty.
+func isText(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) > 2 && raw[0] == '"'
+}
+
+func text(value string) json.RawMessage {
+	encoded, _ := json.Marshal(value) // a string always marshals
+	return encoded
+}
+
+func encode(members map[string]json.RawMessage) []byte {
+	encoded, _ := json.Marshal(members) // what came out of JSON goes back into it
+	return encoded
+}

@@ -1,0 +1,125 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+)
+
+// Rotate asks the platform for a new secret of an event type and gives it to the
+// receiver; what it had for the type stays valid for grace, for the deliveries
+// that are under way. The platform signs with the new secret at once (documented),
+// also before it has told it: what arrives in that moment is put off with 503.
+// Secrets under [sonzaihook.AnyEvent] are not touched.
+//
+// Where several instances receive, one of them rotates, hands the new secret to
+// the others out of [WithSecretSink], and each of them installs it with
+// [sonzaihook.Receiver.Rotate]; what reaches one of them before that is refused
+// for good, and [Replay] recovers it.
+//
+// A process that ends after the platform has rotated and before the secret is
+// saved leaves a secret that nobody knows. Calling Rotate again repairs that, as
+// does it after [ErrSecretUnknown], which says that the answer got lost: each call
+// brings a new secret. What was refused in between is recovered by [Replay].
+func Rotate(ctx context.Context, hooks *sonzaihook.Receiver, webhooks sonzaiapi.Webhooks, t sonzaihook.EventType, grace time.Duration, options ...Option) error {
+	s, err := newSettings(options)
+	if err != nil {
+		return err
+	}
+	t = sonzaihook.CanonicalType(string(t))
+	if t == "" || t == sonzaihook.AnyEvent || grace < 0 {
+		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
+	}
+	return s.install(ctx, hooks, t, grace, func(ctx context.Context) (sonzaiapi.Secret, error) {
+		return s.rotated(ctx, webhooks, t)
+	})
+}
+
+// install gives the receiver the secret that ask returns, once it is saved.
+func (s *settings) install(ctx context.Context, hooks *sonzaihook.Receiver, t sonzaihook.EventType, grace time.Duration, ask func(context.Context) (sonzaiapi.Secret, error)) error {
+	var unsaved error
+	err := hooks.RotateFrom(ctx, t, grace, func(ctx context.Context) (string, error) {
+		secret, err := ask(ctx)
+		if err != nil {
+			return "", err
+		}
+		if s.sink != nil {
+			unsaved = s.sink(t, secret)
+		}
+		return string(secret), nil
+	})
+	if err == nil && unsaved != nil {
+		err = fmt.Errorf("%w: %s: %w", ErrSecretNotSaved, t, unsaved)
+	}
+	return err
+}
+
+// rotated asks for a new secret.
+func (s *settings) rotated(ctx context.Context, webhooks sonzaiapi.Webhooks, t sonzaihook.EventType) (sonzaiapi.Secret, error) {
+	secret, err := persist(ctx, func() (sonzaiapi.Secret, error) { return webhooks.RotateSecret(ctx, string(t)) })
+	if err != nil {
+		return "", lost(t, err)
+	}
+	return secret, nil
+}
+
+// lost marks an error after which the platform may sign with a secret that did
+// not arrive.
+func lost(t sonzaihook.EventType, err error) error {
+	if !errors.Is(err, sonzaiapi.ErrUnavailable) && !errors.Is(err, sonzaiapi.ErrNotJSON) && !ended(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: the platform may have changed it: rotate it again: %w", ErrSecretUnknown, t, err)
+}
+
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// How long a call for a secret is repeated. Without the answer every delivery
+// that the new secret signs would be refused; with it they are only late.
+const (
+	persistTries = 5
+	persistFirst = 200 * time.Millisecond
+	persistTotal = time.Minute
+)
+
+// persist repeats a call for a secret whose answer got lost. The client does not,
+// as it cannot know that a second secret does no harm.
+func persist(ctx context.Context, call func() (sonzaiapi.Secret, error)) (sonzaiapi.Secret, error) {
+	var last error
+	secret, err := backoff.Retry(ctx, func() (sonzaiapi.Secret, error) {
+		secret, err := call()
+		last = err
+		if err != nil && !passing(err) {
+			return "", backoff.Permanent(err)
+		}
+		return secret, err
+	}, backoff.WithBackOff(newBackoff(persistFirst, persistTotal)),
+		backoff.WithMaxTries(persistTries), backoff.WithMaxElapsedTime(persistTotal))
+	switch {
+	case err == nil:
+		return secret, nil
+	case ctx.Err() != nil && !ended(last):
+		return "", fmt.Errorf("%w: %w", last, ctx.Err())
+	}
+	return "", last
+}
+
+// passing reports whether the same call may succeed later.
+func passing(err error) bool {
+	return errors.Is(err, sonzaiapi.ErrUnavailable) || errors.Is(err, sonzaiapi.ErrRateLimited)
+}
+
+// newBackoff doubles from first to longest; each wait varies by half either way.
+func newBackoff(first, longest time.Duration) *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{
+		InitialInterval: first, MaxInterval: longest, Multiplier: 2, RandomizationFactor: 0.5,
+	}
+}
