@@ -1,5 +1,6 @@
 // Command sonzaihook shows the receiver at work and helps to build and mend one:
-// it runs a demo, signs bodies, sends deliveries, and says why a signature fails.
+// it runs a demo, signs bodies, sends deliveries, and says why a signature fails;
+// it manages webhooks, polls and replays; and it simulates the platform.
 //
 //	go run github.com/sonzaihook/sonzaihook/cmd/sonzaihook demo
 package main
@@ -12,11 +13,12 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second one ends the program at once
 	os.Exit(run(ctx, newApp(), os.Args[1:]))
 }
 

@@ -45,10 +45,16 @@ ask verify why a signature fails.`,
 	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	root.AddCommand(
 		newDemo(a),
+		newListen(a),
+		newNotifications(a),
+		newReplay(a),
 		newSend(a),
 		newSign(a),
+		newSimulate(a),
 		newVerify(a),
 		newVersion(a),
+		newWakeups(a),
+		newWebhooks(a),
 	)
 	return root
 }

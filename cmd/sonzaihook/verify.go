@@ -207,12 +207,3 @@ func counted(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
-
-// trimLines removes the spaces with which a layout fills its lines.
-func trimLines(block string) string {
-	lines := strings.Split(block, "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " ")
-	}
-	return strings.Join(lines, "\n")
-}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+	"github.com/sonzaihook/sonzaihook/upstream"
+)
+
+// What the commands that call the platform have in common.
+
+const apiKeyHelp = "API `key`, or @file to read it from one; better set " + sonzaiapi.EnvAPIKey +
+	", since a flag shows in the list of processes"
+
+// platformHelpLong goes into the long help of each command that calls the platform.
+const platformHelpLong = `The API key comes from ` + sonzaiapi.EnvAPIKey + `, or from --api-key @file. The platform is
+` + sonzaiapi.DefaultBaseURL + `, unless ` + sonzaiapi.EnvBaseURL + ` or --base-url names another, such
+as the one that "sonzaihook simulate" starts. The key is never printed.
+
+The exit code is 0 if all went well, 1 if the platform refused or could not be
+reached, and 2 for wrong usage.`
+
+var errNoAPIKey = errors.New("no API key: set " + sonzaiapi.EnvAPIKey + " or give --api-key @file")
+
+// platform is the flags that say which platform, and as whom.
+type platform struct {
+	app     *app
+	apiKey  string
+	baseURL string
+	project string
+	json    bool
+}
+
+func (p *platform) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&p.apiKey, "api-key", "", apiKeyHelp)
+	flags.StringVar(&p.baseURL, "base-url", "", "`address` of the platform's API; the default is "+sonzaiapi.EnvBaseURL+", else the platform's own")
+	flags.BoolVar(&p.json, "json", false, "print one JSON object per line")
+}
+
+func (p *platform) registerProject(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.project, "project", "", "`id` of the project; the default is the one that the API key belongs to")
+}
+
+// client returns a client of the platform. Its environment is that of the app.
+func (p *platform) client() (*sonzaiapi.Client, error) {
+	key, err := reveal(p.apiKey)
+	if err != nil {
+		return nil, fmt.Errorf("--api-key: %w", err)
+	}
+	if key = cmp.Or(key, p.app.getenv(sonzaiapi.EnvAPIKey)); strings.TrimSpace(key) == "" {
+		return nil, errNoAPIKey
+	}
+	return sonzaiapi.New(key, sonzaiapi.WithBaseURL(p.address()), sonzaiapi.WithLogger(slog.New(slog.DiscardHandler)))
+}
+
+// address is the base URL that was asked for.
+func (p *platform) address() string {
+	return cmp.Or(p.baseURL, p.app.getenv(sonzaiapi.EnvBaseURL), sonzaiapi.DefaultBaseURL)
+}
+
+// webhooks returns the webhook calls of the project that was asked for.
+func (p *platform) webhooks() (sonzaiapi.Webhooks, error) {
+	client, err := p.client()
+	if err != nil {
+		return sonzaiapi.Webhooks{}, err
+	}
+	if p.project != "" {
+		return client.Project(p.project).Webhooks(), nil
+	}
+	return client.Webhooks(), nil
+}
+
+// write writes a value as one line of JSON.
+func (a *app) write(value any) error {
+	encoder := json.NewEncoder(a.out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// failure turns an error of the platform into the answer no, so that the exit
+// code tells it from wrong usage. A call that was never sent is wrong usage, and
+// the end of the command's context is an interrupt.
+func failure(err error) error {
+	if errors.Is(err, upstream.ErrUnsettled) {
+		return answerNo{strings.TrimPrefix(err.Error(), "upstream: ")}
+	}
+	e, ok := errors.AsType[*sonzaiapi.Error](err)
+	switch {
+	case !ok, errors.Is(err, context.Canceled):
+		return err
+	case e.Status == 0 && errors.Is(err, sonzaiapi.ErrInvalidRequest):
+		return err
+	}
+	text := strings.TrimPrefix(err.Error(), "sonzaiapi: ")
+	if e.Status == 0 && errors.Is(err, sonzaiapi.ErrUnavailable) && e.Method != "GET" && e.Method != "DELETE" {
+		text += "; the platform may have carried out the call all the same"
+	}
+	return answerNo{text}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+)
+
+func newRotate(a *app) *cobra.Command {
+	r := rotating{platform: platform{app: a}}
+	cmd := &cobra.Command{
+		Use:   "rotate <type>… | --all",
+		Short: "Ask for a new signing secret",
+		Long: `Rotate replaces the signing secret of one or more event types. The platform signs with
+the new one at once and never shows it again: it is printed once, or written to
+--secret-file.
+
+A server that does not have the new secret yet answers 401 to what is signed with it,
+and the platform does not send that again; "sonzaihook replay" brings it in. A server
+that asks for the secret itself, with upstream.Rotate, refuses nothing.
+
+` + platformHelpLong,
+		Example: `  sonzaihook webhooks rotate agent.message --secret-file secrets/agent.message
+  sonzaihook webhooks rotate --all --secret-file 'secrets/{event}' --project proj_1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+	}
+	r.platform.register(cmd)
+	r.registerProject(cmd)
+	r.types.register(cmd, "rotate the secrets of all documented types")
+	cmd.Flags().StringVar(&r.files.pattern, "secret-file", "", secretFileHelp)
+	return cmd
+}
+
+// rotating is one run of the rotate command.
+type rotating struct {
+	platform
+	types eventTypes
+	files secretFiles
+}
+
+func (r *rotating) run(ctx context.Context, args []string) error {
+	types, err := r.types.documented(args)
+	if err != nil {
+		return err
+	}
+	if err := r.files.check(types); err != nil {
+		return err
+	}
+	webhooks, err := r.webhooks()
+	if err != nil {
+		return err
+	}
+	progress := r.app.progress()
+	defer progress.clear()
+	for i, eventType := range types {
+		progress.say("rotating the secret of %s (%d of %d)", eventType, i+1, len(types))
+		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
+			return webhooks.RotateSecret(ctx, eventType)
+		})
+		if err != nil {
+			return errors.Join(rotateFailure(err, eventType), partly(types[:i], "rotated"))
+		}
+		progress.clear()
+		if err := r.print(rotated{Type: eventType, secretGiven: given}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rotateFailure(err error, eventType string) error {
+	if errors.Is(err, sonzaiapi.ErrNotFound) {
+		return answerNo{fmt.Sprintf("%v: \"sonzaihook webhooks list\" shows what is registered", failure(err))}
+	}
+	return failure(err)
+}
+
+// rotated is what became of one event type.
+type rotated struct {
+	Type string `json:"event_type"`
+	secretGiven
+}
+
+func (r *rotating) print(done rotated) error {
+	if r.json {
+		return r.app.write(done)
+	}
+	_, err := io.WriteString(r.app.paper(r.app.out),
+		good.Render("✓ ")+calm.Render(done.Type)+"  has a new secret; the old one signs nothing any more\n"+done.describe())
+	return err
+}
