@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -36,7 +37,7 @@ func (g *grid) render(columns int) string {
 		return trimLines(g.draw(last + 1))
 	}
 	body := g.draw(last)
-	if room := columns - lipgloss.Width(body); room >= narrowestLast {
+	if room := columns - lipgloss.Width(body) - lipgloss.Width(gap); room >= narrowestLast {
 		for _, row := range g.rows {
 			row[last].text = ansi.Truncate(row[last].text, room, "…")
 		}
@@ -53,7 +54,7 @@ func (g *grid) draw(n int) string {
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).
 		BorderStyle(faint).
 		Wrap(false).
-		StyleFunc(g.styleOf)
+		StyleFunc(func(at, column int) lipgloss.Style { return g.styleOf(at, column, n) })
 	for _, row := range g.rows {
 		texts := make([]string, n)
 		for i, c := range row[:n] {
@@ -64,18 +65,20 @@ func (g *grid) draw(n int) string {
 	return t.String()
 }
 
-func (g *grid) styleOf(at, column int) lipgloss.Style {
+// gap is what stands between two columns.
+const gap = "  "
+
+// styleOf is the style of a field where n columns are drawn.
+func (g *grid) styleOf(at, column, n int) lipgloss.Style {
 	style := faint
 	if at != table.HeaderRow {
 		style = g.rows[at][column].style
 	}
-	for _, right := range g.right {
-		if column == right {
-			style = style.Align(lipgloss.Right)
-		}
+	if slices.Contains(g.right, column) {
+		style = style.Align(lipgloss.Right)
 	}
-	if column < len(g.headings)-1 {
-		style = style.PaddingRight(2)
+	if column < n-1 {
+		style = style.PaddingRight(len(gap))
 	}
 	return style
 }

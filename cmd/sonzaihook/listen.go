@@ -91,7 +91,7 @@ func (l *listening) run(ctx context.Context) (err error) {
 // subscribed listens for as long as it is subscribed.
 func (l *listening) subscribed(ctx context.Context, hooks *sonzaihook.Receiver, webhooks sonzaiapi.Webhooks, server *server, t *teller, auth string) (err error) {
 	if l.url == "" {
-		l.url = server.url() + "/webhooks/sonzai"
+		l.url = server.url() + "/webhooks/sonzai/" + eventPlace
 	}
 	options := []upstream.Option{upstream.WithTypes(l.eventTypes()...), upstream.WithAuthHeader(auth)}
 	if l.takeOver {
@@ -128,13 +128,13 @@ func (l *listening) eventTypes() []sonzaihook.EventType {
 
 func (l *listening) banner(server *server, subscription *upstream.Subscription) {
 	l.app.remark("%s  %s", strong.Render("sonzaihook listen"), faint.Render("on "+server.address))
-	l.app.remark("%s", good.Render("✓ ")+counted(len(subscription.Registered), "event type")+" registered for "+l.url+
-		faint.Render("; interrupt to unsubscribe"))
+	l.app.remark("%s", good.Render("✓ ")+counted(len(subscription.Registered), "event type")+" registered for "+l.url)
 	for _, r := range subscription.Registered {
 		if r.PreviousURL != "" {
-			l.app.remark("%s", warn.Render("! ")+string(r.Type)+" was taken over from "+r.PreviousURL)
+			l.app.remark("%s", warn.Render("! ")+string(r.Type)+" was taken over from "+oneLine(r.PreviousURL))
 		}
 	}
+	l.app.remark("%s", faint.Render("  interrupt to unsubscribe and end")+"\n")
 }
 
 // unsubscribe deletes what was registered, in any case.
@@ -149,7 +149,7 @@ func (l *listening) unsubscribe(ctx context.Context, subscription *upstream.Subs
 	l.app.remark("%s", good.Render("✓ ")+"unsubscribed"+faint.Render(" after "+counted(events, "event")))
 	for _, r := range registered {
 		if r.PreviousURL != "" {
-			l.app.remark("%s", warn.Render("! ")+fmt.Sprintf("%s is registered no more; it was for %s", r.Type, r.PreviousURL))
+			l.app.remark("%s", warn.Render("! ")+fmt.Sprintf("%s is registered no more; it was for %s", r.Type, oneLine(r.PreviousURL)))
 		}
 	}
 	return nil
@@ -178,9 +178,10 @@ func isLocal(base string) bool {
 }
 
 // mountAt mounts the receiver at every path, because a tunnel or a proxy may change
-// it. Where the address ends with the event type, so does the path.
+// it. Where the address ends with the event type, so does the path; the address of
+// a simulator does.
 func mountAt(address string, hooks http.Handler) http.Handler {
-	if !strings.HasSuffix(address, "/"+eventPlace) {
+	if address != "" && !strings.HasSuffix(address, "/"+eventPlace) {
 		return hooks
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

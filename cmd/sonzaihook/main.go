@@ -46,7 +46,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	if err == nil {
 		return exitYes
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		_, _ = fmt.Fprintln(a.errOut, "sonzaihook: interrupted")
 		return exitInterrupted
 	}
@@ -73,5 +73,8 @@ func errorLine(err error) string {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	text = secretLike.ReplaceAllString(text, "whsec_…")
-	return "sonzaihook: " + strings.TrimPrefix(text, "sonzaihook: ")
+	for _, name := range []string{"sonzaihook: ", "sonzaiapi: ", "upstream: ", "simulator: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return "sonzaihook: " + text
 }

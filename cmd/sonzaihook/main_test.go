@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -113,16 +115,27 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	var out bytes.Buffer
 	root := newRoot(&app{out: &out, errOut: &out})
 	require.NotEmpty(t, root.Example)
-	for _, command := range root.Commands() {
-		require.NotEmpty(t, command.Short, command.Name())
+	var check func(command *cobra.Command)
+	check = func(command *cobra.Command) {
+		path := command.CommandPath()
+		require.NotEmpty(t, command.Short, path)
 		if command.Name() != "version" {
-			require.NotEmpty(t, command.Long, command.Name())
-			require.Contains(t, command.Example, "sonzaihook "+command.Name())
+			require.NotEmpty(t, command.Long, path)
+			require.Contains(t, command.Example, path)
 		}
-		got := keyed("").do(t, command.Name(), "--help")
-		require.Equal(t, exitYes, got.code)
+		got := keyed("").do(t, append(strings.Fields(path)[1:], "--help")...)
+		require.Equal(t, exitYes, got.code, path)
 		require.Contains(t, got.out, "Usage:")
+		for line := range strings.Lines(command.Long) {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), 120, "%s: %s", path, line)
+		}
 		require.NotContains(t, got.out, testSecret)
+		for _, below := range command.Commands() {
+			check(below)
+		}
+	}
+	for _, command := range root.Commands() {
+		check(command)
 	}
 }
 

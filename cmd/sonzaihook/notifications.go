@@ -224,15 +224,16 @@ func (m *mailbox) consumed(n, asked int, err error) error {
 	if err != nil {
 		return failure(err)
 	}
-	if m.json {
+	switch {
+	case m.json:
 		err = m.app.write(struct {
 			Consumed int `json:"consumed"`
 		}{n})
-	} else {
+	case n > 0 || asked < 0:
 		_, err = fmt.Fprintln(m.app.paper(m.app.out), good.Render("✓ ")+counted(n, "notification")+" consumed")
 	}
 	if err == nil && n < asked {
-		err = answerNo{fmt.Sprintf("%d of %d did not wait: \"notifications list --project\" shows what does", asked-n, asked)}
+		err = answerNo{fmt.Sprintf("%d of %d are not among what waits: \"notifications list --project %s\" shows it", asked-n, asked, m.project)}
 	}
 	return err
 }

@@ -59,7 +59,19 @@ func (p *platform) client() (*sonzaiapi.Client, error) {
 	if key = cmp.Or(key, p.app.getenv(sonzaiapi.EnvAPIKey)); strings.TrimSpace(key) == "" {
 		return nil, errNoAPIKey
 	}
-	return sonzaiapi.New(key, sonzaiapi.WithBaseURL(p.address()), sonzaiapi.WithLogger(slog.New(slog.DiscardHandler)))
+	client, err := sonzaiapi.New(key, sonzaiapi.WithBaseURL(p.address()), sonzaiapi.WithLogger(slog.New(slog.DiscardHandler)))
+	switch {
+	case errors.Is(err, sonzaiapi.ErrNoAPIKey):
+		return nil, fmt.Errorf("--api-key or %s: %s", sonzaiapi.EnvAPIKey, after(err, sonzaiapi.ErrNoAPIKey))
+	case err != nil:
+		return nil, fmt.Errorf("--base-url or %s: %s", sonzaiapi.EnvBaseURL, after(err, sonzaiapi.ErrInvalidOption))
+	}
+	return client, nil
+}
+
+// after returns what an error says beyond its kind.
+func after(err, kind error) string {
+	return strings.TrimPrefix(err.Error(), kind.Error()+": ")
 }
 
 // address is the base URL that was asked for.
@@ -101,6 +113,9 @@ func failure(err error) error {
 		return err
 	}
 	text := strings.TrimPrefix(err.Error(), "sonzaiapi: ")
+	if errors.Is(err, sonzaiapi.ErrNotFound) && e.Path == "/webhooks" {
+		text += ": check the base URL (" + sonzaiapi.EnvBaseURL + ")"
+	}
 	if e.Status == 0 && errors.Is(err, sonzaiapi.ErrUnavailable) && e.Method != "GET" && e.Method != "DELETE" {
 		text += "; the platform may have carried out the call all the same"
 	}

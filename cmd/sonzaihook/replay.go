@@ -30,7 +30,9 @@ Without types it takes all that are registered. What your server has handled alr
 it recognises by its id, so a replay may be repeated.
 
 Each type has a secret of its own: --secret @secrets/{event} reads the files that
-"webhooks register" and "webhooks rotate" have written. ` + secretHelpLong + `
+"webhooks register" and "webhooks rotate" have written.
+
+` + secretHelpLong + `
 
 ` + platformHelpLong + ` It is 1 too if your server
 did not take all of them.`,
@@ -152,36 +154,57 @@ func (r *replaying) read(ctx context.Context, webhooks sonzaiapi.Webhooks, types
 	return list, nil
 }
 
-// sendAll sends what was missed, one after the other.
+// silence is after how many deliveries without any answer the others are not sent.
+const silence = 3
+
+// sendAll sends what was missed, one after the other. Secrets are looked for
+// first, so that a missing one is told before anything is sent.
 func (r *replaying) sendAll(ctx context.Context, list []missed, targets []sonzaiapi.Webhook, progress *progress) error {
-	client := newClient(r.timeout)
-	defer client.CloseIdleConnections()
-	for i := range list {
-		progress.say("sending %d of %d", i+1, len(list))
-		p, err := r.parcel(list[i], targets)
-		if err != nil {
+	parcels := make([]parcel, len(list))
+	for i, m := range list {
+		var err error
+		if parcels[i], err = r.parcel(m, targets); err != nil {
 			return err
 		}
-		list[i].URL = p.url
-		switch {
-		case p.url == "":
-			list[i].Error = "the type is registered no more: say where to with --url"
-			continue
-		case p.body == nil:
-			list[i].Error = "the platform has not kept the body"
-			continue
-		}
-		answer, err := post(ctx, client, p)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			list[i].Outcome, list[i].Error = codeUnanswered, err.Error()
-			continue
-		}
-		list[i].Status = answer.status
-		list[i].Outcome = cmp.Or(answer.code, http.StatusText(answer.status))
 	}
+	client := newClient(r.timeout)
+	defer client.CloseIdleConnections()
+	silent := 0
+	for i := range list {
+		m := &list[i]
+		m.URL = parcels[i].url
+		switch {
+		case m.URL == "":
+			m.Error = "the type is registered no more: say where to with --url"
+		case m.body == nil:
+			m.Error = "the platform has not kept the body"
+		case silent == silence:
+			m.Error = "the server does not answer"
+		default:
+			progress.say("sending %d of %d", i+1, len(list))
+			if err := m.send(ctx, client, parcels[i]); err != nil {
+				return err
+			}
+			if silent++; m.Status > 0 {
+				silent = 0
+			}
+		}
+	}
+	return nil
+}
+
+// send sends one event and notes what came of it. The error is that of the
+// context.
+func (m *missed) send(ctx context.Context, client *http.Client, p parcel) error {
+	answer, err := post(ctx, client, p)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		m.Outcome, m.Error = codeUnanswered, cmp.Or(errors.Unwrap(err), err).Error()
+		return nil
+	}
+	m.Status, m.Outcome = answer.status, cmp.Or(answer.code, http.StatusText(answer.status))
 	return nil
 }
 
@@ -212,7 +235,7 @@ func (r *replaying) secretOf(eventType string) (string, error) {
 }
 
 func (r *replaying) report(list []missed) error {
-	g := grid{headings: []string{"LAST TRY", "TYPE", "EVENT", "TRIES", "GOT", "NOW", "WHAT"}, right: []int{3}}
+	g := grid{headings: []string{"WHEN", "TYPE", "EVENT", "TRIES", "GOT", "NOW", "WHAT"}, right: []int{3}}
 	if r.dry {
 		g.headings = slices.Delete(g.headings, 5, 6)
 	}
@@ -240,7 +263,7 @@ func (r *replaying) report(list []missed) error {
 
 func (r *replaying) row(m missed) []cell {
 	cells := []cell{
-		{r.app.ago(sonzaiapi.Time{Time: m.Last}), faint}, {oneLine(m.Type), calm}, {oneLine(m.EventID), plain},
+		{r.app.ago(sonzaiapi.Time{Time: m.First}), faint}, {oneLine(m.Type), calm}, {oneLine(m.EventID), plain},
 		{fmt.Sprint(m.Attempts), plain}, statusCell(m.LastCode),
 	}
 	if r.dry {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,9 @@ func (f secretFiles) open(eventType string) (*secretFile, error) {
 		return nil, fmt.Errorf("--secret-file: %s is not a file", name)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("--secret-file: cannot write to %s: %w", name, failed.Err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--secret-file: %w", err)
 	}

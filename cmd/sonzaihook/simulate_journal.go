@@ -11,6 +11,9 @@ import (
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
+// wideAnswer fits "401 unauthorized" and "503 retry_later".
+const wideAnswer = 16
+
 // journal prints the calls and the deliveries of the simulator, a line each. It is
 // safe for concurrent use.
 type journal struct {
@@ -59,6 +62,7 @@ func (e entry) segments() []cell {
 	if e.Answer != "" {
 		status.text += " " + e.Answer
 	}
+	status.text = pad(status.text, wideAnswer)
 	return []cell{
 		at, {"→ ", faint}, {pad(e.Type, wideType), calm}, {fmt.Sprintf("#%d  ", e.Attempt), faint},
 		status, took, {"  " + cmp.Or(oneLine(e.Error), e.URL), faint},

@@ -83,7 +83,7 @@ func scheduleWakeup(cmd *cobra.Command, p *platform, w sonzaiapi.WakeupRequest, 
 		return p.app.write(scheduled)
 	}
 	_, err = io.WriteString(p.app.paper(p.app.out), good.Render("✓ ")+calm.Render(oneLine(scheduled.ID))+
-		"  "+agent+" turns to "+w.UserID+" at "+oneLine(scheduled.ScheduledAt.Text)+"\n")
+		"  "+agent+" turns to "+w.UserID+" at "+day(scheduled.ScheduledAt)+"\n")
 	return err
 }
 

@@ -110,7 +110,7 @@ func (t *attempts) add(g *grid, a sonzaiapi.Attempt) error {
 	}
 	g.row(cell{t.app.ago(a.CreatedAt), faint}, cell{fmt.Sprint(a.Number), plain},
 		statusCell(a.ResponseCode), cell{answerOf(a), answerStyle(a.ResponseCode)},
-		cell{milliseconds(time.Duration(a.DurationMS) * time.Millisecond), faint},
+		cell{fmt.Sprintf("%d ms", a.DurationMS), faint},
 		cell{oneLine(a.ID), faint}, cell{oneLine(a.ErrorMessage), plain})
 	return nil
 }

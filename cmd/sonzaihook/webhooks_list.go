@@ -96,9 +96,10 @@ func (a *app) ago(t sonzaiapi.Time) string {
 		return fmt.Sprintf("%d h ago", int(past.Hours()))
 	case past > time.Minute:
 		return fmt.Sprintf("%d min ago", int(past.Minutes()))
-	default:
+	case past > time.Second:
 		return fmt.Sprintf("%d s ago", int(past.Seconds()))
 	}
+	return "now"
 }
 
 func newDelete(a *app) *cobra.Command {
