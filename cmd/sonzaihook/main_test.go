@@ -26,6 +26,16 @@ const (
 
 var testNow = time.Unix(1767225600, 0)
 
+// asProgram is the variable with which the test's binary is the program itself.
+const asProgram = "SONZAIHOOK_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
 // result is what a command line did.
 type result struct {
 	code   int

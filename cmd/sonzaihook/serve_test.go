@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,6 +96,26 @@ func TestListenPrintsEventsAndUnsubscribesWhenItIsInterrupted(t *testing.T) {
 	require.Equal(t, "no webhooks are registered; \"sonzaihook webhooks register\" adds one\n", l.fine(t, "webhooks", "list"))
 	require.NotContains(t, r.out.String()+r.errOut.String(), "whsec_")
 	require.NotContains(t, r.out.String()+r.errOut.String(), "Bearer")
+}
+
+func TestListenUnsubscribesOnASignal(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			l := newLand(t)
+			var out, errOut pipe
+			program := exec.Command(os.Args[0], "listen", "--addr", "127.0.0.1:0")
+			program.Env = append(os.Environ(), append(l.environ, asProgram+"=1")...)
+			program.Stdout, program.Stderr = &out, &errOut
+			require.NoError(t, program.Start())
+			(&running{}).says(t, &errOut, "interrupt to unsubscribe")
+			require.NoError(t, program.Process.Signal(signal))
+			require.NoError(t, program.Wait(), "it exits with 0")
+			require.Contains(t, errOut.String(), "✓ unsubscribed after 0 events\n")
+			require.Contains(t, l.fine(t, "webhooks", "list"), "no webhooks are registered")
+		})
+	}
 }
 
 func TestListenTakesTypesOfTheUsersOwnAndPrintsJSON(t *testing.T) {
