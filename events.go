@@ -57,7 +57,10 @@ func canonical[S ~string | ~[]byte](name S) EventType {
 //
 // The envelope around the payload is not documented by the platform. Each field
 // is filled from every name and place under which it was seen, and is zero where
-// the delivery has none. The callbacks of one delivery that take the same T share
+// the delivery has none. What was polled may have less than what was pushed: a
+// message of an agent comes without an event id and a project, and its AgentID
+// may be missing; a notification of a project stands in with its own id and time
+// where its payload has none. The callbacks of one delivery that take the same T share
 // one Event; an Event may be kept after the callback returns.
 type Event[T any] struct {
 	// ID is the envelope's event id (event_id, id). Where it has none it is the
@@ -134,8 +137,8 @@ type Delivery struct {
 	Type EventType
 	// Name is the type as it stood on the wire.
 	Name string
-	// SignedAt is the time in the signature, in whole seconds; zero unless the
-	// delivery came by webhook.
+	// SignedAt is the time in the signature, in whole seconds. Of a replayed
+	// delivery it is about when the platform first tried; else it is zero.
 	SignedAt time.Time
 	// Source says how the delivery got here.
 	Source Source

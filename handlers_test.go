@@ -378,6 +378,16 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	require.Contains(t, got[2], "sha256:")
 }
 
+func TestReplayedEventWithoutAnIDIsNotTakenForOneThatWasPushedWithTheSameBytes(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t, nil).count(nil)
+	body, now := []byte(`{"event_type":"agent.mood_change"}`), time.Now()
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, body, hooktest.At(now))))
+	replayed := &sonzaihook.Delivery{SignedAt: now, Source: sonzaihook.SourceReplay, Body: body}
+	require.Equal(t, "processed", h.Dispatch(t.Context(), replayed).Code)
+	require.Equal(t, "duplicate", h.Dispatch(t.Context(), replayed).Code)
+}
+
 func TestDefaultLoggerIsUsedAtItsLevel(t *testing.T) {
 	t.Parallel()
 	r, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))

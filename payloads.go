@@ -11,7 +11,10 @@ import (
 // Numbers may come as integers, arrays may be null, times may be absent. What a
 // struct has no field for is in [Event.Raw].
 
-// Message is the payload of [EventMessage]: an agent has something to say.
+// Message is the payload of [EventMessage]: an agent has something to say. A
+// message that was polled from an agent has all of these fields; one in the short
+// form of the platform's guides (id, type, content) has MessageID, CheckType and
+// Content alone.
 type Message struct {
 	MessageID string `json:"message_id"`
 	// Content is the text. GeneratedMessage is the same text under the name that

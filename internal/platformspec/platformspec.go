@@ -41,29 +41,36 @@ type Checker struct {
 // New returns a checker that reports to t.
 func New(t testing.TB) *Checker {
 	t.Helper()
-	text, err := locate()
+	v, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text == nil {
-		if text, err = written.document(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return newChecker(t, text)
+	return &Checker{t: t, validator: v, seen: map[string]bool{}}
 }
 
-func newChecker(t testing.TB, text []byte) *Checker {
-	t.Helper()
+// shared is the validator of all checkers of a test binary: it takes half a
+// second to make, and is safe for concurrent use.
+var shared = sync.OnceValues(func() (validator.Validator, error) {
+	text, err := locate()
+	if err == nil && text == nil {
+		text, err = written.document()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newValidator(text)
+})
+
+func newValidator(text []byte) (validator.Validator, error) {
 	document, err := libopenapi.NewDocument(text)
 	if err != nil {
-		t.Fatalf("platformspec: the document cannot be read: %v", err)
+		return nil, fmt.Errorf("platformspec: the document cannot be read: %w", err)
 	}
 	v, errs := validator.NewValidator(document, config.WithFormatAssertions(), config.WithContentAssertions())
 	if len(errs) > 0 {
-		t.Fatalf("platformspec: the document is not usable: %v", errs)
+		return nil, fmt.Errorf("platformspec: the document is not usable: %v", errs)
 	}
-	return &Checker{t: t, validator: v, seen: map[string]bool{}}
+	return v, nil
 }
 
 // locate returns the platform's document, or nil where there is none. A path in

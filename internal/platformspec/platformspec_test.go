@@ -162,11 +162,13 @@ func TestAViolationIsReported(t *testing.T) {
 	}
 	document, err := written.document()
 	require.NoError(t, err)
+	v, err := newValidator(document)
+	require.NoError(t, err)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			reports := &recorder{TB: t}
-			handler := newChecker(reports, document).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := (&Checker{t: reports, validator: v, seen: map[string]bool{}}).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				if test.mediaType != "" {
 					w.Header().Set("Content-Type", test.mediaType)
