@@ -110,14 +110,11 @@ func (m *mailbox) showMessages(messages []sonzaiapi.AgentNotification, err error
 	}
 	g := grid{headings: []string{"MESSAGE", "USER", "STATUS", "WHEN", "TEXT"}}
 	for _, n := range messages {
-		if m.json {
-			if err := m.app.write(n); err != nil {
-				return err
-			}
-			continue
-		}
-		g.row(cell{oneLine(n.ID), plain}, cell{oneLine(n.UserID), faint}, cell{oneLine(n.Status), calm},
+		err := m.add(&g, n, cell{oneLine(n.ID), plain}, cell{oneLine(n.UserID), faint}, cell{oneLine(n.Status), calm},
 			cell{m.app.ago(n.CreatedAt), faint}, cell{"“" + oneLine(n.Message) + "”", plain})
+		if err != nil {
+			return err
+		}
 	}
 	return m.show(&g, "no messages")
 }
@@ -128,14 +125,11 @@ func (m *mailbox) showEvents(events []sonzaiapi.ProjectNotification, err error) 
 	}
 	g := grid{headings: []string{"NOTIFICATION", "TYPE", "AGENT", "WHEN", "WHAT"}}
 	for _, n := range events {
-		if m.json {
-			if err := m.app.write(n); err != nil {
-				return err
-			}
-			continue
-		}
-		g.row(cell{oneLine(n.ID), plain}, cell{oneLine(n.EventType), calm}, cell{oneLine(n.AgentID), faint},
+		err := m.add(&g, n, cell{oneLine(n.ID), plain}, cell{oneLine(n.EventType), calm}, cell{oneLine(n.AgentID), faint},
 			cell{m.app.ago(n.CreatedAt), faint}, cell{describe(n.Payload), plain})
+		if err != nil {
+			return err
+		}
 	}
 	return m.show(&g, "nothing waits")
 }
@@ -224,13 +218,11 @@ func (m *mailbox) consumed(n, asked int, err error) error {
 	if err != nil {
 		return failure(err)
 	}
-	switch {
-	case m.json:
-		err = m.app.write(struct {
+	if m.json || n > 0 || asked < 0 {
+		value := struct {
 			Consumed int `json:"consumed"`
-		}{n})
-	case n > 0 || asked < 0:
-		_, err = fmt.Fprintln(m.app.paper(m.app.out), good.Render("✓ ")+counted(n, "notification")+" consumed")
+		}{n}
+		err = m.tell(value, good.Render("✓ ")+counted(n, "notification")+" consumed")
 	}
 	if err == nil && n < asked {
 		err = answerNo{fmt.Sprintf("%d of %d are not among what waits: \"notifications list --project %s\" shows it", asked-n, asked, m.project)}

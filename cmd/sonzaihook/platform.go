@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -96,6 +97,72 @@ func (a *app) write(value any) error {
 	encoder := json.NewEncoder(a.out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
+}
+
+// tell reports something that was done: to a machine, or to a person.
+func (p *platform) tell(value any, text string) error {
+	if p.json {
+		return p.app.write(value)
+	}
+	_, err := io.WriteString(p.app.paper(p.app.out), text+"\n")
+	return err
+}
+
+// add adds an entry to a list: a line of JSON now, or a row of a table that is
+// shown at the end.
+func (p *platform) add(g *grid, value any, cells ...cell) error {
+	if p.json {
+		return p.app.write(value)
+	}
+	g.row(cells...)
+	return nil
+}
+
+// show prints a table, or a line that says that it would be empty.
+func (p *platform) show(g *grid, empty string) error {
+	switch {
+	case p.json:
+		return nil
+	case len(g.rows) == 0:
+		return p.tell(nil, faint.Render(empty))
+	}
+	return p.tell(nil, g.render(width(p.app.out)))
+}
+
+// each calls the platform for one event type after the other and tells what was
+// done. The words are those of "registering" and "registered".
+func (p *platform) each(types []string, doing, done string, one func(eventType string) (value any, text string, err error)) error {
+	progress := p.app.progress()
+	defer progress.clear()
+	for i, eventType := range types {
+		progress.say("%s %s (%d of %d)", doing, eventType, i+1, len(types))
+		value, text, err := one(eventType)
+		if err != nil {
+			return errors.Join(ofType(err), partly(types[:i], done))
+		}
+		progress.clear()
+		if err := p.tell(value, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ofType is the failure of a call that is about one event type.
+func ofType(err error) error {
+	e, ok := errors.AsType[*sonzaiapi.Error](err)
+	if ok && errors.Is(err, sonzaiapi.ErrNotFound) && strings.HasPrefix(e.Path, "/webhooks/") {
+		return answerNo{fmt.Sprintf("%v: \"sonzaihook webhooks list\" shows what is registered", failure(err))}
+	}
+	return failure(err)
+}
+
+// partly says what was done before an error; nil if that is nothing.
+func partly(things []string, done string) error {
+	if len(things) == 0 {
+		return nil
+	}
+	return fmt.Errorf("(%s %s before that)", strings.Join(things, ", "), done)
 }
 
 // failure turns an error of the platform into the answer no, so that the exit

@@ -244,13 +244,9 @@ func (r *replaying) report(list []missed) error {
 		if !r.dry && !m.recovered() {
 			failed++
 		}
-		if r.json {
-			if err := r.app.write(m); err != nil {
-				return err
-			}
-			continue
+		if err := r.add(&g, m, r.row(m)...); err != nil {
+			return err
 		}
-		g.row(r.row(m)...)
 	}
 	if err := r.show(&g, "nothing was missed"); err != nil {
 		return err

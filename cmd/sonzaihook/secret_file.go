@@ -95,10 +95,10 @@ func (g secretGiven) new() bool { return g != secretGiven{} }
 
 func (g secretGiven) describe() string {
 	if g.File != "" {
-		return faint.Render("  its secret is in ") + g.File + "\n"
+		return faint.Render("  its secret is in ") + g.File
 	}
 	return "  " + strong.Render(g.Secret) + "\n" +
-		faint.Render("  the signing secret, shown this once: keep it now") + "\n"
+		faint.Render("  the signing secret, shown this once: keep it now")
 }
 
 // receive asks the platform for a secret and puts it away. A secret that cannot

@@ -77,8 +77,6 @@ func (j *journal) attempt(a simulator.Attempt) {
 	})
 }
 
-func inMS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
 // around prints the calls of a handler. The key, the query and the bodies are not
 // printed.
 func (j *journal) around(next http.Handler) http.Handler {

@@ -133,12 +133,6 @@ func codeStyle(code string) lipgloss.Style {
 	return statusStyle(http.StatusServiceUnavailable)
 }
 
-// pad fills a column of a line up, with a space behind it in any case.
-func pad(text string, wide int) string {
-	text = oneLine(text)
-	return text + strings.Repeat(" ", max(1, wide-ansi.StringWidth(text)))
-}
-
 // line writes one line that fits the terminal.
 func (a *app) line(segments ...cell) error {
 	columns := width(a.out)

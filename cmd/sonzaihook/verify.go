@@ -199,11 +199,3 @@ func printable(r rune) rune {
 	}
 	return r
 }
-
-// counted writes a number of things: "1 problem", "2 problems".
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -79,12 +78,8 @@ func scheduleWakeup(cmd *cobra.Command, p *platform, w sonzaiapi.WakeupRequest, 
 	if err != nil {
 		return failure(err)
 	}
-	if p.json {
-		return p.app.write(scheduled)
-	}
-	_, err = io.WriteString(p.app.paper(p.app.out), good.Render("✓ ")+calm.Render(oneLine(scheduled.ID))+
-		"  "+agent+" turns to "+w.UserID+" at "+day(scheduled.ScheduledAt)+"\n")
-	return err
+	return p.tell(scheduled, good.Render("✓ ")+calm.Render(oneLine(scheduled.ID))+
+		"  "+agent+" turns to "+w.UserID+" at "+day(scheduled.ScheduledAt))
 }
 
 func newWakeupsList(a *app) *cobra.Command {
@@ -122,26 +117,15 @@ func listWakeups(ctx context.Context, p *platform, agent string, query sonzaiapi
 	}
 	g := grid{headings: []string{"WAKEUP", "USER", "STATUS", "SCHEDULED", "CHECK", "INTENT"}}
 	for _, w := range list {
-		if p.json {
-			if err := p.app.write(w); err != nil {
-				return err
-			}
-			continue
-		}
 		style := good
 		if w.Status == "pending" {
 			style = warn
 		}
-		g.row(cell{oneLine(w.ID), plain}, cell{oneLine(w.UserID), faint}, cell{oneLine(w.Status), style},
+		err := p.add(&g, w, cell{oneLine(w.ID), plain}, cell{oneLine(w.UserID), faint}, cell{oneLine(w.Status), style},
 			cell{day(w.ScheduledAt), faint}, cell{oneLine(w.CheckType), calm}, cell{oneLine(cmp.Or(w.Intent, w.Occasion)), plain})
+		if err != nil {
+			return err
+		}
 	}
 	return p.show(&g, "no wakeups")
-}
-
-// day writes a time of the platform to the second.
-func day(t sonzaiapi.Time) string {
-	if t.Time.IsZero() {
-		return oneLine(t.Text)
-	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
 }

@@ -84,7 +84,7 @@ func (t *attempts) run(ctx context.Context, args []string) error {
 		if attempt.CreatedAt.Before(since) || (t.failed && attempt.Delivered()) {
 			continue
 		}
-		if err := t.add(&g, attempt); err != nil {
+		if err := t.add(&g, t.report(attempt), t.row(attempt)...); err != nil {
 			return err
 		}
 		if shown++; shown == t.limit {
@@ -104,15 +104,12 @@ func pageSize(limit int) int {
 	return min(limit, largest)
 }
 
-func (t *attempts) add(g *grid, a sonzaiapi.Attempt) error {
-	if t.json {
-		return t.app.write(t.report(a))
+func (t *attempts) row(a sonzaiapi.Attempt) []cell {
+	return []cell{
+		{t.app.ago(a.CreatedAt), faint}, {fmt.Sprint(a.Number), plain},
+		statusCell(a.ResponseCode), {answerOf(a), answerStyle(a.ResponseCode)},
+		{fmt.Sprintf("%d ms", a.DurationMS), faint}, {oneLine(a.ID), faint}, {oneLine(a.ErrorMessage), plain},
 	}
-	g.row(cell{t.app.ago(a.CreatedAt), faint}, cell{fmt.Sprint(a.Number), plain},
-		statusCell(a.ResponseCode), cell{answerOf(a), answerStyle(a.ResponseCode)},
-		cell{fmt.Sprintf("%d ms", a.DurationMS), faint},
-		cell{oneLine(a.ID), faint}, cell{oneLine(a.ErrorMessage), plain})
-	return nil
 }
 
 // statusCell shows what a server answered; no status means that it did not.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,10 +64,7 @@ func (r *registering) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	progress := r.app.progress()
-	defer progress.clear()
-	for i, eventType := range types {
-		progress.say("registering %s (%d of %d)", eventType, i+1, len(types))
+	return r.each(types, "registering", "registered", func(eventType string) (any, string, error) {
 		target := sonzaiapi.Target{
 			URL:        strings.ReplaceAll(r.url, eventPlace, eventType),
 			AuthHeader: sonzaiapi.Secret(auth),
@@ -77,18 +72,9 @@ func (r *registering) run(ctx context.Context, args []string) error {
 		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
 			return webhooks.Register(ctx, eventType, target)
 		})
-		if err != nil {
-			return errors.Join(failure(err), partly(types[:i], "registered"))
-		}
-		progress.clear()
-		err = r.print(registered{
-			Type: eventType, URL: target.URL, Created: given.new(), secretGiven: given,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		done := registered{Type: eventType, URL: target.URL, Created: given.new(), secretGiven: given}
+		return done, done.text(), err
+	})
 }
 
 // registered is what became of one event type.
@@ -99,24 +85,10 @@ type registered struct {
 	secretGiven
 }
 
-func (r *registering) print(done registered) error {
-	if r.json {
-		return r.app.write(done)
+func (r registered) text() string {
+	line := good.Render("✓ ") + calm.Render(r.Type) + "  " + r.URL + "\n"
+	if r.Created {
+		return line + r.describe()
 	}
-	text := good.Render("✓ ") + calm.Render(done.Type) + "  " + done.URL + "\n"
-	if done.Created {
-		text += done.describe()
-	} else {
-		text += faint.Render("  was registered before: its URL is set, its secret stays; \"webhooks rotate\" asks for a new one") + "\n"
-	}
-	_, err := io.WriteString(r.app.paper(r.app.out), text)
-	return err
-}
-
-// partly says what was done before an error; nil if that is nothing.
-func partly(types []string, done string) error {
-	if len(types) == 0 {
-		return nil
-	}
-	return fmt.Errorf("(%s %s before that)", strings.Join(types, ", "), done)
+	return line + faint.Render("  was registered before: its URL is set, its secret stays; \"webhooks rotate\" asks for a new one")
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -55,29 +52,13 @@ func (r *rotating) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	progress := r.app.progress()
-	defer progress.clear()
-	for i, eventType := range types {
-		progress.say("rotating the secret of %s (%d of %d)", eventType, i+1, len(types))
+	return r.each(types, "rotating the secret of", "rotated", func(eventType string) (any, string, error) {
 		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
 			return webhooks.RotateSecret(ctx, eventType)
 		})
-		if err != nil {
-			return errors.Join(rotateFailure(err, eventType), partly(types[:i], "rotated"))
-		}
-		progress.clear()
-		if err := r.print(rotated{Type: eventType, secretGiven: given}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func rotateFailure(err error, eventType string) error {
-	if errors.Is(err, sonzaiapi.ErrNotFound) {
-		return answerNo{fmt.Sprintf("%v: \"sonzaihook webhooks list\" shows what is registered", failure(err))}
-	}
-	return failure(err)
+		done := rotated{Type: eventType, secretGiven: given}
+		return done, done.text(), err
+	})
 }
 
 // rotated is what became of one event type.
@@ -86,11 +67,6 @@ type rotated struct {
 	secretGiven
 }
 
-func (r *rotating) print(done rotated) error {
-	if r.json {
-		return r.app.write(done)
-	}
-	_, err := io.WriteString(r.app.paper(r.app.out),
-		good.Render("✓ ")+calm.Render(done.Type)+"  has a new secret; the old one signs nothing any more\n"+done.describe())
-	return err
+func (r rotated) text() string {
+	return good.Render("✓ ") + calm.Render(r.Type) + "  has a new secret; the old one signs nothing any more\n" + r.describe()
 }
