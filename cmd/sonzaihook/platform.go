@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -183,7 +184,7 @@ func failure(err error) error {
 	if errors.Is(err, sonzaiapi.ErrNotFound) && e.Path == "/webhooks" {
 		text += ": check the base URL (" + sonzaiapi.EnvBaseURL + ")"
 	}
-	if e.Status == 0 && errors.Is(err, sonzaiapi.ErrUnavailable) && e.Method != "GET" && e.Method != "DELETE" {
+	if e.Status == 0 && errors.Is(err, sonzaiapi.ErrUnavailable) && e.Method != http.MethodGet && e.Method != http.MethodDelete {
 		text += "; the platform may have carried out the call all the same"
 	}
 	return answerNo{text}

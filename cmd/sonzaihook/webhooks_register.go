@@ -26,7 +26,7 @@ is printed once, or written to --secret-file.
   sonzaihook webhooks register --all --url 'https://example.com/webhooks/sonzai/{event}' --secret-file 'secrets/{event}'`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
-	r.platform.register(cmd)
+	r.register(cmd)
 	r.registerProject(cmd)
 	r.types.register(cmd, "register all documented types")
 	flags := cmd.Flags()

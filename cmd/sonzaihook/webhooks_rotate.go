@@ -26,7 +26,7 @@ that asks for the secret itself, with upstream.Rotate, refuses nothing.
   sonzaihook webhooks rotate --all --secret-file 'secrets/{event}' --project proj_1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
-	r.platform.register(cmd)
+	r.register(cmd)
 	r.registerProject(cmd)
 	r.types.register(cmd, "rotate the secrets of all documented types")
 	cmd.Flags().StringVar(&r.files.pattern, "secret-file", "", secretFileHelp)
