@@ -71,7 +71,7 @@ func (t *attempts) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	g := grid{headings: []string{"WHEN", "TRY", "STATUS", "ANSWER", "TIME", "ATTEMPT", "ERROR"}, right: []int{1, 2, 4}}
+	g := grid{headings: []string{"WHEN", "TRY", "STATUS", "ANSWER", "TIME", "ERROR"}, right: []int{1, 2, 4}}
 	progress := t.app.progress()
 	defer progress.clear()
 	walked, shown := 0, 0
@@ -108,7 +108,7 @@ func (t *attempts) row(a sonzaiapi.Attempt) []cell {
 	return []cell{
 		{t.app.ago(a.CreatedAt), faint}, {fmt.Sprint(a.Number), plain},
 		statusCell(a.ResponseCode), {answerOf(a), answerStyle(a.ResponseCode)},
-		{fmt.Sprintf("%d ms", a.DurationMS), faint}, {oneLine(a.ID), faint}, {oneLine(a.ErrorMessage), plain},
+		{fmt.Sprintf("%d ms", a.DurationMS), faint}, {oneLine(a.ErrorMessage), plain},
 	}
 }
 

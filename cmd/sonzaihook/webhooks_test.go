@@ -147,10 +147,10 @@ func TestAttemptsShowWhatAReceiverAnswered(t *testing.T) {
 	l.happens(t, simulator.Event{Type: "agent.message", AgentID: "agent_1"})
 
 	rows := tableLines(l.fine(t, "webhooks", "attempts", "message"))
-	require.Equal(t, "WHEN TRY STATUS ANSWER TIME ATTEMPT ERROR", rows[0])
+	require.Equal(t, "WHEN TRY STATUS ANSWER TIME ERROR", rows[0])
 	require.Len(t, rows, 4)
-	require.Regexp(t, `^now 2 none unanswered \S+ ms att_\w+ the delivery was lost on its way$`, rows[1])
-	require.Regexp(t, `^now 1 401 unauthorized \S+ ms att_\w+$`, rows[3])
+	require.Regexp(t, `^now 2 none unanswered \d+ ms the delivery was lost on its way$`, rows[1])
+	require.Regexp(t, `^now 1 401 unauthorized \d+ ms$`, rows[3])
 
 	require.Len(t, tableLines(l.fine(t, "webhooks", "attempts", "message", "--limit", "1")), 2)
 	require.Equal(t, "no such attempts\n", l.fine(t, "webhooks", "attempts", "message", "--since", "2100-01-01T00:00:00Z"))
