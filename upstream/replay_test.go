@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,17 +65,17 @@ func TestOutageOfTheServerCostsNothing(t *testing.T) {
 func TestReplayTakesWhatWasRefusedAndLeavesWhatALaterAttemptDelivered(t *testing.T) {
 	t.Parallel()
 	p, seen := newPlatform(t), &ledger{}
-	fail, reject := true, true
+	var messages atomic.Int32
+	var mend atomic.Bool
 	hooks := newHooks(t, nil)
 	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-		if fail {
-			fail = false
+		if messages.Add(1) == 1 {
 			return errors.New("not yet")
 		}
 		return nil
 	})
 	hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
-		if reject {
+		if !mend.Load() {
 			return sonzaihook.Permanent(errors.New("not this one"))
 		}
 		return nil
@@ -91,7 +92,7 @@ func TestReplayTakesWhatWasRefusedAndLeavesWhatALaterAttemptDelivered(t *testing
 	report, err := upstream.Replay(t.Context(), hooks, p.webhooks)
 	require.ErrorIs(t, err, upstream.ErrUnsettled)
 	require.Equal(t, 1, report.Count(sonzaihook.CodeRejected))
-	reject = false
+	mend.Store(true)
 	report, err = upstream.Replay(t.Context(), hooks, p.webhooks, upstream.WithTypes(message))
 	require.NoError(t, err)
 	require.Empty(t, report.Deliveries)
