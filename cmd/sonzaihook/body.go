@@ -76,6 +76,23 @@ func fresh(body []byte, name string, at time.Time) ([]byte, error) {
 	return body, nil
 }
 
+// renewed returns a payload in which the event's own id is a new one, so that it is
+// not taken for a copy of the sample.
+func renewed(payload []byte) ([]byte, error) {
+	for _, key := range []string{"message_id", "breakthrough_id", "fact_id", "wakeup.wakeup_id"} {
+		id := gjson.GetBytes(payload, key)
+		if !id.Exists() {
+			continue
+		}
+		prefix, _, _ := strings.Cut(id.String(), "_")
+		var err error
+		if payload, err = sjson.SetBytes(payload, key, prefix+"_"+strings.ToLower(rand.Text())); err != nil {
+			return nil, err
+		}
+	}
+	return payload, nil
+}
+
 // present returns the first of the keys that the body has, or else the first.
 func present(body []byte, keys []string) string {
 	for _, key := range keys {

@@ -2,30 +2,29 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 )
 
 func newDemo(a *app) *cobra.Command {
-	d := demo{app: a}
+	d := demo{app: a, attempts: 6, load: 200}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Watch a receiver take signed, replayed, tampered and stale deliveries",
-		Long: `Demo starts a receiver on a free port of this machine and plays the platform: over
-real HTTP it sends one signed delivery of each event type, the first of them again,
-one whose body was changed after signing, one that was signed an hour ago, and one
-whose callback fails at first, which is then retried.
+		Short: "Watch a receiver and a simulated platform at work",
+		Long: `Demo starts a receiver and a simulated platform on free ports of this machine and lets
+them go the whole circle over real HTTP: the receiver subscribes; one event of each type
+is pushed; the first delivery comes again, one comes tampered with, one an hour old; a
+callback fails and the platform retries; an event is missed while the receiver is down,
+and recovered from the delivery log; a message is polled; a secret is rotated under
+load; and the receiver unsubscribes.
 
-Each delivery is one line: what was sent, what the platform was told, and, last, what
-only the receiver's callbacks and log know. Nothing leaves the machine.
+Each step is one line: what was sent, what the platform was told, and, last, what only
+the receiver's callbacks and log know. Nothing leaves the machine.
 
 The exit code is 0 if every outcome is the expected one, and 1 if not.`,
 		Example: `  sonzaihook demo
@@ -40,41 +39,36 @@ The exit code is 0 if every outcome is the expected one, and 1 if not.`,
 
 // demo is one run of the demo command.
 type demo struct {
-	app  *app
-	json bool
-	log  bool
+	app      *app
+	json     bool
+	log      bool
+	attempts int // how often the platform tries
+	load     int // how many events come while a secret is rotated
 	// around is what a test puts round the receiver; nil leaves it as it is.
 	around func(http.Handler) http.Handler
 }
 
 func (d *demo) run(ctx context.Context) error {
-	s, err := newStage("whsec_"+rand.Text(), d.logger())
+	progress := d.app.progress()
+	defer progress.clear()
+	s, err := d.stage(ctx)
 	if err != nil {
 		return err
 	}
-	var handler http.Handler = s.hooks
-	if d.around != nil {
-		handler = d.around(handler)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/webhooks/sonzai", handler)
-	address, stop, err := serve(ctx, mux)
-	if err != nil {
-		return err
-	}
-	played, err := s.play(ctx, "http://"+address+"/webhooks/sonzai", d.app.now)
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	played, err := s.play(ctx, progress)
+	end, cancel := ending(ctx)
 	defer cancel()
-	if err = errors.Join(err, s.hooks.Shutdown(ending), stop(ending)); err != nil {
+	if err = errors.Join(err, s.close(end)); err != nil {
 		return err
 	}
+	progress.clear()
 	if d.json {
-		err = writeRows(d.app.out, played)
+		err = writeRows(d.app, played)
 	} else {
 		err = d.print(played)
 	}
 	if err == nil && played.unexpected() > 0 {
-		err = answerNo{fmt.Sprintf("demo: %d of %d deliveries not as expected", played.unexpected(), len(played.rows))}
+		err = answerNo{fmt.Sprintf("demo: %d of %d steps not as expected", played.unexpected(), len(played.rows))}
 	}
 	return err
 }
@@ -89,25 +83,4 @@ func (d *demo) logger() *slog.Logger {
 func (d *demo) print(p performance) error {
 	_, err := io.WriteString(d.app.paper(d.app.out), renderPerformance(p, width(d.app.out)))
 	return err
-}
-
-// serve serves the handler on a free port of the loopback interface. The returned
-// function ends it and waits until it has ended.
-func serve(ctx context.Context, handler http.Handler) (address string, stop func(context.Context) error, err error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	stop = func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
-		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
-			err = errors.Join(err, ended)
-		}
-		return err
-	}
-	return listener.Addr().String(), stop, nil
 }

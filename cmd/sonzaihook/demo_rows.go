@@ -1,27 +1,24 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
-	"github.com/charmbracelet/x/ansi"
 
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// row is one delivery of the demo and what became of it. Its JSON form is what
-// --json prints.
+// row is one step of the demo and what became of it. Its JSON form is what --json
+// prints. A step that is not a delivery has no status.
 type row struct {
-	What       string      `json:"delivery"`
+	What       string      `json:"step"`
 	Type       string      `json:"type"`
-	Agent      string      `json:"agent"`
+	Agent      string      `json:"agent,omitempty"`
 	Outcome    string      `json:"outcome"`
-	Status     int         `json:"status"`
+	Status     int         `json:"status,omitempty"`
 	DurationMS float64     `json:"duration_ms"`
 	Callbacks  int         `json:"callbacks"`
 	Detail     string      `json:"detail"`
@@ -29,24 +26,23 @@ type row struct {
 	OK         bool        `json:"ok"`
 }
 
-func newRow(sc scene, attempt int, p parcel, answer reply, n note) row {
-	r := row{
-		What:       sc.what,
-		Type:       field(p.body, typeKeys...),
-		Agent:      field(p.body, "agent_id"),
+func newRow(what string, body []byte, answer reply, n note) row {
+	return row{
+		What:       what,
+		Type:       field(body, typeKeys...),
+		Agent:      field(body, "agent_id"),
 		Outcome:    answer.code,
 		Status:     answer.status,
-		DurationMS: float64(answer.duration) / float64(time.Millisecond),
+		DurationMS: inMS(answer.duration),
 		Callbacks:  n.runs,
 		Detail:     n.detail(),
 	}
-	if attempt > 0 {
-		r.What = "retried"
-	}
-	if attempt < len(sc.expects) {
-		r.Expected = sc.expects[attempt]
-		r.OK = r.Expected == expectation{r.Status, r.Outcome, r.Callbacks}
-	}
+}
+
+// expecting compares a row with what must come of the step.
+func (r row) expecting(expected expectation) row {
+	r.Expected = expected
+	r.OK = expected == expectation{r.Status, r.Outcome, r.Callbacks}
 	return r
 }
 
@@ -63,7 +59,7 @@ func (n note) detail() string {
 
 // summary is the last line of --json.
 type summary struct {
-	Deliveries int            `json:"deliveries"`
+	Steps      int            `json:"steps"`
 	Outcomes   map[string]int `json:"outcomes"`
 	Unexpected int            `json:"unexpected"`
 	DurationMS float64        `json:"duration_ms"`
@@ -71,10 +67,10 @@ type summary struct {
 
 func (p *performance) summary() summary {
 	s := summary{
-		Deliveries: len(p.rows),
+		Steps:      len(p.rows),
 		Outcomes:   map[string]int{},
 		Unexpected: p.unexpected(),
-		DurationMS: float64(p.duration) / float64(time.Millisecond),
+		DurationMS: inMS(p.duration),
 	}
 	for _, r := range p.rows {
 		s.Outcomes[r.Outcome]++
@@ -83,108 +79,51 @@ func (p *performance) summary() summary {
 }
 
 // writeRows writes one JSON object a line.
-func writeRows(w io.Writer, p performance) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
+func writeRows(a *app, p performance) error {
 	for _, r := range p.rows {
-		if err := encoder.Encode(r); err != nil {
+		if err := a.write(r); err != nil {
 			return err
 		}
 	}
-	return encoder.Encode(struct {
+	return a.write(struct {
 		Summary summary `json:"summary"`
 	}{p.summary()})
 }
 
-// The columns of the table.
-const (
-	columnMark = iota
-	columnWhat
-	columnType
-	columnAgent
-	columnOutcome
-	columnStatus
-	columnTime
-	columnDetail
-)
-
-var headings = []string{"", "DELIVERY", "TYPE", "AGENT", "OUTCOME", "STATUS", "TIME", "SEEN INSIDE"}
-
-// narrowestDetail is how wide the last column must be to be worth its place.
-const narrowestDetail = 16
-
 // renderPerformance draws the table between a headline and a summary, for a
 // terminal of so many columns, or of any width if that is zero.
 func renderPerformance(p performance, columns int) string {
-	body := renderTable(p.rows, headings[:columnDetail])
-	if columns == 0 {
-		body = renderTable(p.rows, headings)
-	} else if room := columns - lipgloss.Width(body); room >= narrowestDetail {
-		body = renderTable(shortened(p.rows, room), headings)
+	g := grid{headings: []string{"", "STEP", "TYPE", "AGENT", "OUTCOME", "STATUS", "TIME", "SEEN INSIDE"}, right: []int{5, 6}}
+	for _, r := range p.rows {
+		g.row(r.cells()...)
 	}
 	headline := strong.Render("sonzaihook demo") + faint.Render("  "+p.url)
-	return headline + "\n\n" + trimLines(body) + "\n\n" + p.verdict() + "\n"
+	return headline + "\n\n" + g.render(columns) + "\n\n" + p.verdict() + "\n"
 }
 
-func shortened(rows []row, room int) []row {
-	short := make([]row, len(rows))
-	for i, r := range rows {
-		r.Detail = ansi.Truncate(r.Detail, room, "…")
-		short[i] = r
-	}
-	return short
-}
-
-func renderTable(rows []row, headings []string) string {
-	t := table.New().
-		Headers(headings...).
-		Border(lipgloss.NormalBorder()).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).
-		BorderStyle(faint).
-		Wrap(false).
-		StyleFunc(func(at, column int) lipgloss.Style { return cellStyle(rows, at, column) })
-	for _, r := range rows {
-		t.Row(r.cells()[:len(headings)]...)
-	}
-	return t.String()
-}
-
-func (r row) cells() []string {
-	mark := "✓"
+func (r row) cells() []cell {
+	mark, what, status := cell{"✓", good}, cell{r.What, strong}, ""
 	if !r.OK {
-		mark = "✗"
+		mark = cell{"✗", bad}
 	}
-	return []string{
-		mark, r.What, r.Type, r.Agent, r.Outcome, fmt.Sprint(r.Status),
-		milliseconds(time.Duration(r.DurationMS * float64(time.Millisecond))), r.Detail,
+	if r.What == whatPushed {
+		what.style = plain
+	}
+	if r.Status > 0 {
+		status = fmt.Sprint(r.Status)
+	}
+	return []cell{
+		mark, what, {r.Type, calm}, {r.Agent, plain}, {r.Outcome, r.outcomeStyle()}, {status, statusStyle(r.Status)},
+		{milliseconds(time.Duration(r.DurationMS * float64(time.Millisecond))), faint}, {r.Detail, faint},
 	}
 }
 
-func cellStyle(rows []row, at, column int) lipgloss.Style {
-	style := plain
-	switch {
-	case at == table.HeaderRow:
-		style = faint
-	case column == columnMark && rows[at].OK:
-		style = good
-	case column == columnMark:
-		style = bad
-	case column == columnWhat && rows[at].What != whatSigned:
-		style = strong
-	case column == columnType:
-		style = calm
-	case column == columnOutcome, column == columnStatus:
-		style = statusStyle(rows[at].Status)
-	case column == columnTime, column == columnDetail:
-		style = faint
+func (r row) outcomeStyle() lipgloss.Style {
+	switch r.Outcome {
+	case outcomeRegistered, outcomeDeleted:
+		return good
 	}
-	if column == columnStatus || column == columnTime {
-		style = style.Align(lipgloss.Right)
-	}
-	if column != columnDetail {
-		style = style.PaddingRight(2)
-	}
-	return style
+	return statusStyle(r.Status)
 }
 
 // verdict is the line under the table.
@@ -193,18 +132,18 @@ func (p *performance) verdict() string {
 	if s.Unexpected == 0 {
 		var counts []string
 		for _, code := range []string{
-			sonzaihook.CodeProcessed, sonzaihook.CodeDuplicate, sonzaihook.CodeUnauthorized, sonzaihook.CodeFailed,
+			sonzaihook.CodeProcessed, sonzaihook.CodeDuplicate, sonzaihook.CodeUnauthorized, sonzaihook.CodeFailed, codeUnanswered,
 		} {
 			counts = append(counts, fmt.Sprintf("%d %s", s.Outcomes[code], code))
 		}
-		return good.Render(fmt.Sprintf("✓ %d deliveries, all as expected", s.Deliveries)) +
+		return good.Render(fmt.Sprintf("✓ %d steps, all as expected", s.Steps)) +
 			faint.Render("  "+milliseconds(p.duration)) + "\n  " + faint.Render(strings.Join(counts, " · "))
 	}
-	lines := []string{bad.Render(fmt.Sprintf("✗ %d of %d deliveries not as expected", s.Unexpected, s.Deliveries))}
+	lines := []string{bad.Render(fmt.Sprintf("✗ %d of %d steps not as expected", s.Unexpected, s.Steps))}
 	for i, r := range p.rows {
 		if !r.OK {
 			got := expectation{r.Status, r.Outcome, r.Callbacks}
-			lines = append(lines, fmt.Sprintf("  line %d, %s %s: expected %v, got %v", i+1, r.What, r.Type, r.Expected, got))
+			lines = append(lines, fmt.Sprintf("  line %d, %s %s: expected %v, got %v", i+1, r.What, cmp.Or(r.Type, "nothing"), r.Expected, got))
 		}
 	}
 	return strings.Join(lines, "\n")

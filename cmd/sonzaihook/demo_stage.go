@@ -5,43 +5,129 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
-	"sync"
+	"syscall"
+	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/simulator"
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-// stage is the receiver of the demo, with callbacks that write down what they
-// were given. It is safe for concurrent use.
+// stage is what the demo needs: a receiver and a platform, each behind a server
+// of its own, and an observer of both.
 type stage struct {
-	hooks  *sonzaihook.Receiver
-	secret string
+	witness
+	now    func() time.Time
+	logger *slog.Logger
 
-	mu     sync.Mutex
-	note   note
-	failed map[string]bool // the events whose callback has failed once
+	hooks    *sonzaihook.Receiver
+	handler  http.Handler // the receiver, and what is round it
+	receiver *server      // nil while it is down
+	url      string       // of the receiver
+
+	sim      *simulator.Simulator
+	platform *server
+	client   *sonzaiapi.Client
+
+	attempts int
+	load     int
+	secrets  map[sonzaihook.EventType]string
+
+	subscription *upstream.Subscription
+	opening      parcel // the first delivery, to come again
 }
 
-// note is what happened inside of the receiver during one delivery.
-type note struct {
-	runs int    // how often a callback ran
-	saw  string // what it was given
-	err  error  // what the log and the observer know, and the sender does not
-}
-
-// faultyID is the id of the event whose callback fails at first.
-const faultyID = "evt_01JFAULTY"
-
-var errOutage = errors.New("the callback's database is down")
-
-func newStage(secret string, logger *slog.Logger) (*stage, error) {
-	s := &stage{secret: secret, failed: map[string]bool{}}
-	hooks, err := sonzaihook.New(sonzaihook.Secret(secret),
-		sonzaihook.WithLogger(logger), sonzaihook.WithObserver(s.observe))
-	if err != nil {
-		return nil, err
+// stage starts the receiver and the platform.
+func (d *demo) stage(ctx context.Context) (*stage, error) {
+	s := &stage{
+		now: d.app.now, logger: d.logger(), attempts: d.attempts, load: d.load,
+		secrets: map[sonzaihook.EventType]string{},
 	}
-	s.hooks = hooks
+	if err := s.open(ctx, d.around); err != nil {
+		end, cancel := ending(ctx)
+		defer cancel()
+		return nil, errors.Join(err, s.close(end))
+	}
+	return s, nil
+}
+
+func (s *stage) open(ctx context.Context, around func(http.Handler) http.Handler) (err error) {
+	s.hooks, err = sonzaihook.New(upstream.SecretsSoFar(nil), sonzaihook.WithLogger(s.logger),
+		sonzaihook.WithIdentity(sonzaihook.NaturalIdentity), sonzaihook.WithObserver(s.observe))
+	if err != nil {
+		return err
+	}
+	s.callbacks(s.hooks)
+	s.handler = s.hooks
+	if around != nil {
+		s.handler = around(s.hooks)
+	}
+	s.handler = s.signatures(s.handler)
+	if s.receiver, err = serve(ctx, "127.0.0.1:0", s.handler); err != nil {
+		return err
+	}
+	s.url = s.receiver.url() + "/webhooks/sonzai"
+	s.sim, err = simulator.New(simulator.WithObserver(s.attempted),
+		simulator.WithAttempts(s.attempts, 20*time.Millisecond, time.Second))
+	if err != nil {
+		return err
+	}
+	if s.platform, err = serve(ctx, "127.0.0.1:0", s.sim); err != nil {
+		return err
+	}
+	s.client, err = sonzaiapi.New(simulator.DefaultAPIKey, sonzaiapi.WithLogger(s.logger),
+		sonzaiapi.WithBaseURL(s.platform.url()+simulator.BasePath))
+	return err
+}
+
+// close ends what was opened.
+func (s *stage) close(ctx context.Context) error {
+	var err error
+	if s.sim != nil {
+		s.sim.Close()
+	}
+	if s.hooks != nil {
+		err = s.hooks.Shutdown(ctx)
+	}
+	for _, server := range []*server{s.receiver, s.platform} {
+		if server != nil {
+			err = errors.Join(err, server.stop(ctx))
+		}
+	}
+	return err
+}
+
+// down ends the receiver's server, and up starts it again at the same address.
+func (s *stage) down(ctx context.Context) error {
+	err := s.receiver.stop(ctx)
+	s.receiver = nil
+	return err
+}
+
+func (s *stage) up(ctx context.Context) (err error) {
+	address := strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/webhooks/sonzai")
+	for range 50 {
+		if s.receiver, err = serve(ctx, address, s.handler); !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond) // another program has the port for a moment
+	}
+	return err
+}
+
+// keepSecret is what a server does with a new secret: here, in memory.
+func (s *stage) keepSecret(t sonzaihook.EventType, secret sonzaiapi.Secret) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[t] = string(secret)
+	return nil
+}
+
+// callbacks registers a callback for each type.
+func (s *stage) callbacks(hooks *sonzaihook.Receiver) {
 	hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 		return s.saw(e.ID, "“%s”", e.Data.Content)
 	})
@@ -60,7 +146,6 @@ func newStage(secret string, logger *slog.Logger) (*stage, error) {
 	hooks.OnConsolidation(func(_ context.Context, e *sonzaihook.ConsolidationEvent) error {
 		return s.saw(e.ID, "%s, %d memories, diary: %s", e.Data.Period, e.Data.ConsolidationProcessed, moods(e.Data.DiaryEntries))
 	})
-	return s, nil
 }
 
 func moods(diary []sonzaihook.DiaryEntry) string {
@@ -71,30 +156,10 @@ func moods(diary []sonzaihook.DiaryEntry) string {
 	return strings.Join(list, ", ")
 }
 
-// saw notes a run of a callback.
-func (s *stage) saw(id, format string, values ...any) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.note.runs++
-	s.note.saw = fmt.Sprintf(format, values...)
-	if id == faultyID && !s.failed[id] {
-		s.failed[id] = true
-		return errOutage
+// dial says in a few words why a delivery did not arrive.
+func dial(why string) string {
+	if strings.Contains(why, syscall.ECONNREFUSED.Error()) {
+		return syscall.ECONNREFUSED.Error()
 	}
-	return nil
-}
-
-func (s *stage) observe(_ context.Context, out sonzaihook.Outcome) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.note.err = out.Err
-}
-
-// take returns what was noted since the last call.
-func (s *stage) take() note {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.note
-	s.note = note{}
-	return taken
+	return fmt.Sprintf("%.40s", why)
 }

@@ -1,5 +1,6 @@
 // Command sonzaihook shows the receiver at work and helps to build and mend one:
-// it runs a demo, signs bodies, sends deliveries, and says why a signature fails.
+// it runs a demo, signs bodies, sends deliveries, and says why a signature fails;
+// it manages webhooks, polls and replays; and it simulates the platform.
 //
 //	go run github.com/sonzaihook/sonzaihook/cmd/sonzaihook demo
 package main
@@ -12,11 +13,12 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second one ends the program at once
 	os.Exit(run(ctx, newApp(), os.Args[1:]))
 }
 
@@ -44,7 +46,7 @@ func run(ctx context.Context, a *app, args []string) int {
 	if err == nil {
 		return exitYes
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		_, _ = fmt.Fprintln(a.errOut, "sonzaihook: interrupted")
 		return exitInterrupted
 	}
@@ -71,5 +73,8 @@ func errorLine(err error) string {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	text = secretLike.ReplaceAllString(text, "whsec_…")
-	return "sonzaihook: " + strings.TrimPrefix(text, "sonzaihook: ")
+	for _, name := range []string{"sonzaihook: ", "sonzaiapi: ", "upstream: ", "simulator: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return "sonzaihook: " + text
 }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -23,6 +25,16 @@ const (
 )
 
 var testNow = time.Unix(1767225600, 0)
+
+// asProgram is the variable with which the test's binary is the program itself.
+const asProgram = "SONZAIHOOK_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
 
 // result is what a command line did.
 type result struct {
@@ -113,16 +125,27 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	var out bytes.Buffer
 	root := newRoot(&app{out: &out, errOut: &out})
 	require.NotEmpty(t, root.Example)
-	for _, command := range root.Commands() {
-		require.NotEmpty(t, command.Short, command.Name())
+	var check func(command *cobra.Command)
+	check = func(command *cobra.Command) {
+		path := command.CommandPath()
+		require.NotEmpty(t, command.Short, path)
 		if command.Name() != "version" {
-			require.NotEmpty(t, command.Long, command.Name())
-			require.Contains(t, command.Example, "sonzaihook "+command.Name())
+			require.NotEmpty(t, command.Long, path)
+			require.Contains(t, command.Example, path)
 		}
-		got := keyed("").do(t, command.Name(), "--help")
-		require.Equal(t, exitYes, got.code)
+		got := keyed("").do(t, append(strings.Fields(path)[1:], "--help")...)
+		require.Equal(t, exitYes, got.code, path)
 		require.Contains(t, got.out, "Usage:")
+		for line := range strings.Lines(command.Long) {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), 120, "%s: %s", path, line)
+		}
 		require.NotContains(t, got.out, testSecret)
+		for _, below := range command.Commands() {
+			check(below)
+		}
+	}
+	for _, command := range root.Commands() {
+		check(command)
 	}
 }
 

@@ -88,15 +88,3 @@ func codeOf(answer []byte) string {
 	}
 	return document.Code
 }
-
-// milliseconds writes a duration as people compare them: "0.84 ms", "12 ms".
-func milliseconds(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
-	case ms < 10:
-		return fmt.Sprintf("%.2f ms", ms)
-	case ms < 10_000:
-		return fmt.Sprintf("%.0f ms", ms)
-	}
-	return fmt.Sprintf("%.1f s", ms/1000)
-}

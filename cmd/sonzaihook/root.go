@@ -27,14 +27,17 @@ func newApp() *app {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sonzaihook",
-		Short: "Receive, sign, send and check Sonzai webhooks",
-		Long: `sonzaihook shows the webhook receiver at work, and helps to build and mend one.
+		Short: "Receive, send, check, manage and simulate Sonzai webhooks",
+		Long: `sonzaihook shows the webhook receiver at work, and helps to build, mend and run one.
 
-Start with the demo. Then send deliveries to the server that you are writing, and
-ask verify why a signature fails.`,
+Start with the demo. Then send deliveries to the server that you are writing, and ask
+verify why a signature fails. With an API key, manage webhooks, listen, poll, and
+replay what was missed; without one, do the same on a simulated platform.`,
 		Example: `  sonzaihook demo
   sonzaihook send agent.mood_change --url http://localhost:8080/webhooks/sonzai
-  sonzaihook verify --signature "t=…,v1=…" < body.json`,
+  sonzaihook verify --signature "t=…,v1=…" < body.json
+  sonzaihook simulate --every 2s
+  sonzaihook webhooks attempts agent.message --failed`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -45,10 +48,16 @@ ask verify why a signature fails.`,
 	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	root.AddCommand(
 		newDemo(a),
+		newListen(a),
+		newNotifications(a),
+		newReplay(a),
 		newSend(a),
 		newSign(a),
+		newSimulate(a),
 		newVerify(a),
 		newVersion(a),
+		newWakeups(a),
+		newWebhooks(a),
 	)
 	return root
 }

@@ -199,20 +199,3 @@ func printable(r rune) rune {
 	}
 	return r
 }
-
-// counted writes a number of things: "1 problem", "2 problems".
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-// trimLines removes the spaces with which a layout fills its lines.
-func trimLines(block string) string {
-	lines := strings.Split(block, "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " ")
-	}
-	return strings.Join(lines, "\n")
-}

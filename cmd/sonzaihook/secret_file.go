@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sonzaihook/sonzaihook/sonzaiapi"
+)
+
+// eventPlace stands for the event type in URLs and file names.
+const eventPlace = "{event}"
+
+const secretFileHelp = "write the new signing secret to this `file` (mode 0600) instead of printing it; " +
+	eventPlace + " in it stands for the event type"
+
+// secretFiles is where new signing secrets go: a file for each event type.
+type secretFiles struct{ pattern string }
+
+// check refuses a name under which the secrets of several types would overwrite
+// each other.
+func (f secretFiles) check(types []string) error {
+	if f.pattern != "" && len(types) > 1 && !strings.Contains(f.pattern, eventPlace) {
+		return errors.New("--secret-file: each event type has a secret of its own, so the name needs " + eventPlace + ", as in secrets/" + eventPlace)
+	}
+	return nil
+}
+
+// name is the file of one event type; empty means that the secret is printed.
+func (f secretFiles) name(eventType string) string {
+	return strings.ReplaceAll(f.pattern, eventPlace, fileName(eventType))
+}
+
+// fileName keeps a type from naming another folder.
+func fileName(eventType string) string {
+	return strings.NewReplacer("/", "_", "\\", "_").Replace(eventType)
+}
+
+// secretFile is a file that is ready to take a secret. The secret is written
+// beside its place first, so that the one before it is lost in no case.
+type secretFile struct {
+	name string
+	temp *os.File
+}
+
+// open makes sure that a secret can be written before the platform is asked for
+// one that it never shows again. It returns nil where there is no file.
+func (f secretFiles) open(eventType string) (*secretFile, error) {
+	name := f.name(eventType)
+	if name == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("--secret-file: %s is not a file", name)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("--secret-file: cannot write to %s: %w", name, failed.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--secret-file: %w", err)
+	}
+	return &secretFile{name, temp}, nil
+}
+
+// put writes the secret.
+func (f *secretFile) put(secret sonzaiapi.Secret) error {
+	_, err := f.temp.WriteString(string(secret) + "\n")
+	if err = errors.Join(err, f.temp.Sync(), f.temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.temp.Name(), f.name)
+}
+
+// discard removes what was not put. It may be called in any case.
+func (f *secretFile) discard() {
+	if f == nil {
+		return
+	}
+	_ = f.temp.Close()
+	_ = os.Remove(f.temp.Name())
+}
+
+// secretGiven is a new signing secret on its way to the owner: in a file, or else
+// in the output, which is the only place where it is ever printed.
+type secretGiven struct {
+	Secret string `json:"signing_secret,omitempty"`
+	File   string `json:"secret_file,omitempty"`
+}
+
+func (g secretGiven) new() bool { return g != secretGiven{} }
+
+func (g secretGiven) describe() string {
+	if g.File != "" {
+		return faint.Render("  its secret is in ") + g.File
+	}
+	return "  " + strong.Render(g.Secret) + "\n" +
+		faint.Render("  the signing secret, shown this once: keep it now")
+}
+
+// receive asks the platform for a secret and puts it away. A secret that cannot
+// be written is given back to be printed: there is no second one.
+func (f secretFiles) receive(eventType string, ask func() (sonzaiapi.Secret, error)) (secretGiven, error) {
+	file, err := f.open(eventType)
+	if err != nil {
+		return secretGiven{}, err
+	}
+	defer file.discard()
+	secret, err := ask()
+	switch {
+	case err != nil, secret == "":
+		return secretGiven{}, err
+	case file == nil, file.put(secret) != nil:
+		return secretGiven{Secret: string(secret)}, nil
+	}
+	return secretGiven{File: file.name}, nil
+}
