@@ -154,6 +154,7 @@ func (in *instance) work(ctx context.Context, w work) error {
 	in.pass(MidRun)
 	pause(ctx, w.took/2)
 	if ctx.Err() != nil {
+		time.Sleep(in.lease / 10) // work takes a moment to stop
 		return fmt.Errorf("proof: the work was stopped: %w", context.Cause(ctx))
 	}
 	if w.fails {

@@ -30,6 +30,14 @@ type Server struct {
 	gone chan struct{} // closed when the process has been reaped
 }
 
+// Installed returns [ErrNotInstalled] where there is no redis-server to start.
+func Installed() error {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return ErrNotInstalled
+	}
+	return nil
+}
+
 // Start runs redis-server on a free port with its files in dir. The append-only
 // file is on and synced with every write, so that a restart forgets nothing;
 // further arguments come after these and win. It returns when the server answers.
@@ -62,16 +70,15 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // Restart starts the server again, on the same port and files.
 func (s *Server) Restart(ctx context.Context) error {
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		return ErrNotInstalled
+	if err := Installed(); err != nil {
+		return err
 	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("redisserver: %w", err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command(binary, append([]string{
+	s.cmd = exec.Command("redis-server", append([]string{
 		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
 	}, s.args...)...)
