@@ -1,4 +1,4 @@
-.PHONY: help build test race lint fuzz bench microbench cover demo proof
+.PHONY: help build test race lint fuzz bench microbench cover demo proof crowd json-suite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,3 +29,12 @@ cover: ## show what the tests of the root package do not reach
 
 demo: ## show the receiver at work
 	go run ./cmd/sonzaihook demo
+
+proof: ## try to break the promise: 3 receiver processes, a real redis-server, kills and stalls
+	go run ./internal/proof/cmd
+
+crowd: ## put 10,000 slow clients of each kind before a receiver and measure its memory
+	go run ./internal/crowd/cmd
+
+json-suite: ## fetch a public suite of tricky JSON and check what is decoded
+	.ci/json-suite

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -109,11 +110,11 @@ func (f *fleet) move(slot int, addr string) {
 
 // buried records how a process ended; other than by its orders is an error.
 func (f *fleet) buried(o orders, err error) error {
-	exit, _ := err.(*exec.ExitError)
+	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
 		return nil
-	case exit != nil && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && o.Point != "":
+	case exited && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && o.Point != "":
 		now := time.Now()
 		f.mu.Lock()
 		defer f.mu.Unlock()
