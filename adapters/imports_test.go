@@ -24,6 +24,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		"echohook":     "github.com/labstack/echo",
 		"ginhook":      "github.com/gin-gonic/gin",
 		"validatehook": "github.com/go-playground/validator",
+		"redishook":    "github.com/redis/go-redis",
 	} {
 		want := []string{module}
 		if library != "" {
