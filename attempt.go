@@ -141,8 +141,15 @@ func (a *attempt) claims() bool { return a.r.store != nil && a.refused == nil }
 
 // storeContext returns the context of one call to the store, to be ended after it.
 func (a *attempt) storeContext() *runContext {
+	if a.r.storeIsLocal {
+		return localCall
+	}
 	return &runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
 }
+
+// localCall is the context of every call to a store in memory, which never looks
+// at it.
+var localCall = &runContext{parent: context.Background(), over: context.Canceled}
 
 // inbound is a delivery and the attempt that most likely follows it, in one piece
 // of memory.

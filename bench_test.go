@@ -51,21 +51,33 @@ func BenchmarkAccepted(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify compares Receiver.Receive of a delivery that no callback takes…
-func BenchmarkSignature(b *testing.B) {
-	body := benchBody(0, 2<<10)
-	at := time.Now()
-	header := http.Header{
-		sonzaihook.SignatureHeader: {sonzaihook.Sign(body, hooktest.Secret, at)},
+// BenchmarkVerify compares Verify with an HMAC that was keyed before, over the
+// same bytes. Verify reads the header, checks its time and compares besides.
+func BenchmarkVerify(b *testing.B) {
+	for _, size := range []int{400, 2 << 10, 16 << 10, 256 << 10} {
+		body, at := bytes.Repeat([]byte("a"), size), time.Now()
+		header, t := sonzaihook.Sign(body, hooktest.Secret, at), strconv.FormatInt(at.Unix(), 10)
+		keyed, times := newKeyed(), 1+(256<<10)/size
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			var ours, floor time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				start := time.Now()
+				for range times {
+					if err := sonzaihook.Verify(body, header, hooktest.Secret, at, sonzaihook.DefaultTolerance); err != nil {
+						b.Fatal(err)
+					}
+				}
+				between := time.Now()
+				for range times {
+					keyed.sum(t, body)
+				}
+				ours += between.Sub(start)
+				floor += time.Since(between)
+			}
+			report(b, times, ours, floor)
+		})
 	}
-	_ = header
-	keyed := newKeyed()
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			keyed.sum(strconv.FormatInt(at.Unix(), 10), body)
-		}
-	})
 }
 
 func report(b *testing.B, each int, ours, floor time.Duration) {

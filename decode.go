@@ -58,10 +58,23 @@ type inner struct {
 // wire is a whole body: P is what stands under "data" or "payload", F is what
 // stands beside the envelope's fields. Both layouts decode into it at once.
 type wire[P, F any] struct {
-	Envelope envelope `json:",embed"`
-	Data     *P       `json:"data"`
-	Payload  *P       `json:"payload"`
-	Flat     flat[F]  `json:",embed"`
+	Envelope envelope   `json:",embed"`
+	Data     section[P] `json:"data"`
+	Payload  section[P] `json:"payload"`
+	Flat     flat[F]    `json:",embed"`
+}
+
+// section is a value that knows whether it was there. A pointer would know too,
+// and cost an allocation.
+type section[P any] struct {
+	value P
+	there bool
+}
+
+// UnmarshalJSONFrom implements the decoder's interface. A null is not there.
+func (s *section[P]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	s.there = dec.PeekKind() != 'n'
+	return jsonv2.UnmarshalDecode(dec, &s.value)
 }
 
 // flat puts the payload's fields one level deeper than the envelope's, which
@@ -76,11 +89,15 @@ type nested[T any] struct {
 	Fields T     `json:",embed"`
 }
 
+// nested returns the payload where it stands in an object of its own, else nil.
 func (w *wire[P, F]) nested() *P {
-	if w.Data != nil {
-		return w.Data
+	switch {
+	case w.Data.there:
+		return &w.Data.value
+	case w.Payload.there:
+		return &w.Payload.value
 	}
-	return w.Payload
+	return nil
 }
 
 // decoded is an event with what only the receiver needs of it.

@@ -43,6 +43,8 @@ const (
 	// shardedFrom is the capacity below which one shard is enough.
 	shardedFrom = 4096
 	shardCount  = 64
+	// firstKeys is for how many keys a shard has room before its map first grows.
+	firstKeys = 24
 	// expirePerClaim is more than one, so that the expired lose ground.
 	expirePerClaim = 4
 )
@@ -69,7 +71,7 @@ func NewMemoryStore(capacity int) Store {
 		m.shards = make([]shard, shardCount)
 	}
 	for i := range m.shards {
-		m.shards[i].entries = make(map[string]*entry)
+		m.shards[i].entries = make(map[string]*entry, min(m.capacity, firstKeys))
 	}
 	m.logTo(slog.Default())
 	return m

@@ -106,7 +106,7 @@ func (a *attempt) abandon(state State) {
 	ctx := a.storeContext()
 	defer ctx.end(context.Canceled)
 	if err := a.r.store.Release(ctx, a.d.ID, a.token); err != nil {
-		a.r.warn(ctx, "sonzaihook: late claim not released", a.d, err)
+		a.r.warn(a.ctx.parent, "sonzaihook: late claim not released", a.d, err)
 	}
 }
 
@@ -120,12 +120,12 @@ func (a *attempt) settle() {
 	defer ctx.end(context.Canceled)
 	if a.out.settled() {
 		if err := a.r.store.Commit(ctx, a.d.ID, a.token, keepDone); err != nil {
-			a.r.warn(ctx, "sonzaihook: handled delivery not committed, a copy would run again", a.d, err)
+			a.r.warn(a.ctx.parent, "sonzaihook: handled delivery not committed, a copy would run again", a.d, err)
 		}
 		return
 	}
 	if err := a.r.store.Release(ctx, a.d.ID, a.token); err != nil {
-		a.r.warn(ctx, "sonzaihook: claim not released, a retry waits for the lease to end", a.d, err)
+		a.r.warn(a.ctx.parent, "sonzaihook: claim not released, a retry waits for the lease to end", a.d, err)
 	}
 }
 

@@ -54,6 +54,8 @@ type Receiver struct {
 	gate     gate
 	instance string // what the tokens of this receiver begin with
 	attempts atomic.Uint64
+
+	storeIsLocal bool // in this process's memory: its calls neither wait nor fail for long
 }
 
 var _ http.Handler = (*Receiver)(nil)
@@ -78,6 +80,7 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 	r.routes.change(func(*routeTable) {})
 	if m, ok := s.store.(*memoryStore); ok {
 		m.logTo(s.logger)
+		r.storeIsLocal = true
 	}
 	return r, nil
 }

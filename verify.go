@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,12 +84,14 @@ func (s *signature) parse(header string) error {
 		return malformed("longer than 4096 bytes")
 	}
 	for rest, more := header, true; more; {
-		var element string
-		element, rest, more = strings.Cut(rest, ",")
+		element := rest
+		comma := strings.IndexByte(rest, ',')
+		if more = comma >= 0; more {
+			element, rest = rest[:comma], strings.TrimLeft(rest[comma+1:], " ")
+		}
 		if err := s.parseElement(element); err != nil {
 			return err
 		}
-		rest = strings.TrimLeft(rest, " ")
 	}
 	if s.t == "" {
 		return malformed("no t")
@@ -100,11 +103,12 @@ func (s *signature) parse(header string) error {
 }
 
 func (s *signature) parseElement(element string) error {
-	scheme, value, found := strings.Cut(element, "=")
-	if !found || scheme == "" {
+	equals := strings.IndexByte(element, '=')
+	if equals <= 0 {
 		return malformed("an element is not of the form scheme=value")
 	}
-	switch scheme {
+	value := element[equals+1:]
+	switch element[:equals] {
 	case "t":
 		return s.parseTime(value)
 	case "v1":
@@ -120,16 +124,18 @@ func (s *signature) parseTime(value string) error {
 	if value == "" || (value[0] == '0' && len(value) > 1) {
 		return malformed("t is empty or has a leading zero")
 	}
+	unix := uint64(0) // 19 digits fit
 	for i := range len(value) {
-		if value[i] < '0' || value[i] > '9' {
+		digit := value[i] - '0'
+		if digit > 9 {
 			return malformed("t has something other than digits")
 		}
+		unix = 10*unix + uint64(digit)
 	}
-	unix, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
+	if len(value) > 19 || unix > math.MaxInt64 {
 		return malformed("t is larger than any time")
 	}
-	s.t, s.unix = value, unix
+	s.t, s.unix = value, int64(unix)
 	return nil
 }
 
