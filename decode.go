@@ -115,7 +115,7 @@ type placed interface {
 }
 
 func (e *Event[T]) place(d *Delivery, id string) {
-	e.ID, e.Type, e.Name, e.Raw = cmp.Or(id, d.ID), d.Type, d.Name, d.Body
+	e.ID, e.Type, e.Name, e.Source, e.Raw = cmp.Or(id, d.ID), d.Type, d.Name, d.Source, d.Body
 }
 
 // shape decodes bodies into events of one T. Callbacks of the same T share it.

@@ -75,6 +75,8 @@ type Event[T any] struct {
 	AgentID   string
 	UserID    string
 	ProjectID string
+	// Source says how the event got here.
+	Source Source
 	// CreatedAt is when the event happened (created_at, timestamp), not when it
 	// was sent. A value that is not a time reads as the zero time.
 	CreatedAt time.Time

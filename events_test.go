@@ -26,6 +26,7 @@ func receive[T any](t *testing.T, typ sonzaihook.EventType, body []byte) *sonzai
 	require.Equal(t, http.StatusOK, answer.Code, h.log())
 	require.NotNil(t, got, "no callback ran")
 	require.JSONEq(t, string(body), string(got.Raw))
+	require.Equal(t, sonzaihook.SourceWebhook, got.Source)
 	return got
 }
 

@@ -356,7 +356,7 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	h := newHooks(t, nil)
 	var got []string
 	h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
-		got = append(got, fmt.Sprint(e.ID, " ", e.Name, " ", e.Data.Content))
+		got = append(got, fmt.Sprint(e.ID, " ", e.Source, " ", e.Name, " ", e.Data.Content))
 		return nil
 	})
 	polled := &sonzaihook.Delivery{Type: "agent.message", Source: sonzaihook.SourcePoll, Body: []byte(`{"message_id":"m1","type":"check","content":"one"}`)}
@@ -374,8 +374,8 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	require.Equal(t, "mine", out.DeliveryID)
 	require.Equal(t, "undecodable", h.Dispatch(t.Context(), &sonzaihook.Delivery{Body: []byte(`{}`)}).Code)
 	require.Equal(t, "processed", h.Dispatch(t.Context(), &sonzaihook.Delivery{Type: sonzaihook.EventMessage, Body: []byte(`{"content":"three"}`)}).Code)
-	require.Equal(t, "agent.message:m1 agent.message one", got[0])
-	require.Equal(t, "evt agent.message two", got[1])
+	require.Equal(t, "agent.message:m1 poll agent.message one", got[0])
+	require.Equal(t, "evt replay agent.message two", got[1])
 	require.Contains(t, got[2], "sha256:")
 }
 

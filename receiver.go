@@ -9,7 +9,8 @@
 //
 // A delivery goes one way, and each step has a file of its own:
 //
-//	admit.go     method, media type, Authorization, size; reading the body
+//	admit.go     method, media type, Authorization, the signature's time
+//	body.go      reading the body, up to a size
 //	verify.go    the signature: its header, its time, its MAC
 //	secrets.go   which secret may sign what, and rotation
 //	peek.go      the type, guessed before the body is trusted
@@ -223,7 +224,8 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err != nil {
 		return nil, err
 	}
-	return r.verified(body, &sig, now, pathEvent(req))
+	defer body.release()
+	return r.verified(body.bytes, &sig, now, pathEvent(req))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {
@@ -234,15 +236,10 @@ func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.T
 	if int64(len(body)) > r.maxBody {
 		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.maxBody)
 	}
-	d, err := r.verified(body, &sig, now, "")
-	if err != nil {
-		return nil, err
-	}
-	d.Body = bytes.Clone(body)
-	return d, nil
+	return r.verified(body, &sig, now, "")
 }
 
-// verified returns the delivery if a secret signed the body.
+// verified returns the delivery if a secret signed the body, of which it has a copy.
 func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path string) (*Delivery, error) {
 	ring := r.keys.Load()
 	claimed := canonical(peekName(body))
@@ -252,7 +249,7 @@ func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path str
 	}
 	in := new(inbound)
 	d := &in.delivery
-	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, body
+	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, bytes.Clone(body)
 	d.proof.key, d.proof.claimed, d.attempt = k, claimed, &in.attempt
 	if path != "" {
 		d.proof.path, d.proof.exclusive = path, ring.exclusive(k)

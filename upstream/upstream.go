@@ -9,7 +9,7 @@
 // [PollAgent] fetch what can be polled, [Replay] what a delivery log holds and
 // no receiver has taken: both run the callbacks of the receiver, under the same
 // store, so that an event runs once whichever way it comes. An event says which
-// way that was in its delivery's Source.
+// way that was in its Source.
 //
 // All functions are safe for concurrent use, with one receiver or several.
 package upstream

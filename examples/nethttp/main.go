@@ -40,7 +40,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	slog.Info("listening", "url", "http://"+listener.Addr().String()+"/webhooks/sonzai/{event}")
-	server := &http.Server{Handler: newRouter(hooks), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler:           newRouter(hooks),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      45 * time.Second, // longer than ReadTimeout and WithHandlerTimeout (30 s) together
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

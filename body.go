@@ -1,0 +1,147 @@
+package sonzaihook
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// How a body is read: into memory that is used again. What is authentic is copied
+// out of it, as callbacks may keep it; what is forged leaves nothing to collect.
+
+// A connection gets a small buffer, whatever it announces. Only one that has
+// filled it gets a larger one, and only for what it has sent by then.
+const (
+	smallBuffer = 16 << 10
+	// largestKept bounds the buffers that are used again.
+	largestKept = 1 << 20
+)
+
+// buffer holds a body that is not trusted yet.
+type buffer struct{ bytes []byte }
+
+var (
+	smallBuffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, smallBuffer)} }}
+	largeBuffers sync.Pool
+)
+
+// release gives the memory to the next body.
+func (b *buffer) release() {
+	b.bytes = b.bytes[:0]
+	switch {
+	case cap(b.bytes) == smallBuffer:
+		smallBuffers.Put(b)
+	case cap(b.bytes) <= largestKept:
+		largeBuffers.Put(b)
+	}
+}
+
+// readBody reads the body of a request. The buffer has to be released.
+func (r *Receiver) readBody(req *http.Request) (*buffer, error) {
+	if req.ContentLength > r.maxBody {
+		return nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
+	}
+	b := smallBuffers.Get().(*buffer)
+	if req.Body == nil {
+		return b, nil
+	}
+	b, err := b.readUpTo(req.Body, r.maxBody+1, req.ContentLength)
+	if n := int64(len(b.bytes)); err == nil {
+		err = r.checkLength(req, n)
+	} else {
+		err = unreadable(req.Body, err, n)
+	}
+	if err != nil {
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (r *Receiver) checkLength(req *http.Request, n int64) error {
+	switch {
+	case n > r.maxBody:
+		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
+	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
+		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
+	}
+	return nil
+}
+
+// readUpTo reads until the end or the limit, and returns the buffer that has it.
+func (b *buffer) readUpTo(from io.Reader, limit, announced int64) (*buffer, error) {
+	for int64(len(b.bytes)) < limit {
+		if len(b.bytes) == cap(b.bytes) {
+			b = b.larger(announced)
+		}
+		n, err := from.Read(b.bytes[len(b.bytes):min(int64(cap(b.bytes)), limit)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// larger moves what has arrived into a larger buffer.
+func (b *buffer) larger(announced int64) *buffer {
+	more, _ := largeBuffers.Get().(*buffer)
+	if arrived := len(b.bytes); more == nil || cap(more.bytes) <= arrived {
+		more = &buffer{make([]byte, 0, arrived+roomFor(int64(arrived), announced))}
+	}
+	more.bytes = append(more.bytes[:0], b.bytes...)
+	b.release()
+	return more
+}
+
+// roomFor returns how much more to make room for: all that was announced if enough
+// of it has arrived, else as much again.
+func roomFor(arrived, announced int64) int {
+	if rest := announced + 1 - arrived; rest > 0 {
+		return int(min(rest, 7*arrived))
+	}
+	return int(arrived)
+}
+
+func unreadable(body io.Reader, err error, n int64) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return fmt.Errorf("%w: more than a limit before the receiver", ErrBodyTooLarge)
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return consumed(body, "it was closed")
+	}
+	return fmt.Errorf("%w: after %d bytes: %w", ErrBodyUnreadable, n, err)
+}
+
+// mountedBody is the body of a request that came through an adapter. It knows
+// what the request does not: what the framework keeps to itself.
+type mountedBody interface {
+	// ConsumedHint says who usually reads a body too early there, and the way out.
+	ConsumedHint() string
+	// PathEvent returns the framework's path parameter "event", or nothing.
+	PathEvent() string
+}
+
+// pathEvent returns the event type that the path names, or nothing.
+func pathEvent(req *http.Request) string {
+	if b, ok := req.Body.(mountedBody); ok {
+		return b.PathEvent()
+	}
+	return req.PathValue("event")
+}
+
+// consumed returns the error for a body that somebody read before us.
+func consumed(body io.Reader, what string) error {
+	hint := "look for middleware that logs, audits or decodes request bodies; " +
+		"mount the receiver outside of it, or have it put back what it read"
+	if b, ok := body.(mountedBody); ok {
+		hint = b.ConsumedHint()
+	}
+	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)
+}
