@@ -68,6 +68,11 @@ func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, 
 	if a.claims() {
 		a.token = r.newToken()
 	}
+	// A store in memory answers at once, and for a copy this is all.
+	if r.storeIsLocal && !a.claim() {
+		r.gate.leave()
+		return a.out
+	}
 	go a.work()
 	// Most callbacks end before they first wait for something. Then this
 	// goroutine need not wait either, nor set a timer.

@@ -8,12 +8,15 @@ import (
 	"sync"
 )
 
-// How a body is read: into memory that is used again. What is authentic is copied
-// out of it, as callbacks may keep it; what is forged leaves nothing to collect.
+// How a body is read. A short one goes into memory of its own, which callbacks may
+// keep. A longer one goes into memory that is used again and is copied once it is
+// authentic: a forged one leaves nothing to collect.
 
-// A connection gets a small buffer, whatever it announces. Only one that has
-// filled it gets a larger one, and only for what it has sent by then.
 const (
+	// shortBody is up to where a copy would cost more than it saves.
+	shortBody = 4 << 10
+	// smallBuffer is what a connection gets, whatever it announces. Only one that
+	// has filled it gets more, and only for what it has sent by then.
 	smallBuffer = 16 << 10
 	// largestKept bounds the buffers that are used again.
 	largestKept = 1 << 20
@@ -27,8 +30,11 @@ var (
 	largeBuffers sync.Pool
 )
 
-// release gives the memory to the next body.
+// release gives the memory to the next body. A nil buffer has none.
 func (b *buffer) release() {
+	if b == nil {
+		return
+	}
 	b.bytes = b.bytes[:0]
 	switch {
 	case cap(b.bytes) == smallBuffer:
@@ -38,26 +44,22 @@ func (b *buffer) release() {
 	}
 }
 
-// readBody reads the body of a request. The buffer has to be released.
-func (r *Receiver) readBody(req *http.Request) (*buffer, error) {
+// readBody reads the body of a request. If it lies in a buffer, that has to be
+// released, and the body is to be copied before.
+func (r *Receiver) readBody(req *http.Request) (body []byte, lent *buffer, err error) {
 	if req.ContentLength > r.maxBody {
-		return nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
+		return nil, nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, r.maxBody)
 	}
-	b := smallBuffers.Get().(*buffer)
 	if req.Body == nil {
-		return b, nil
+		return nil, nil, nil
 	}
-	b, err := b.readUpTo(req.Body, r.maxBody+1, req.ContentLength)
-	if n := int64(len(b.bytes)); err == nil {
+	body, lent, err = readUpTo(req.Body, r.maxBody+1, req.ContentLength)
+	if n := int64(len(body)); err == nil {
 		err = r.checkLength(req, n)
 	} else {
 		err = unreadable(req.Body, err, n)
 	}
-	if err != nil {
-		b.release()
-		return nil, err
-	}
-	return b, nil
+	return body, lent, err
 }
 
 func (r *Receiver) checkLength(req *http.Request, n int64) error {
@@ -70,22 +72,43 @@ func (r *Receiver) checkLength(req *http.Request, n int64) error {
 	return nil
 }
 
-// readUpTo reads until the end or the limit, and returns the buffer that has it.
-func (b *buffer) readUpTo(from io.Reader, limit, announced int64) (*buffer, error) {
-	for int64(len(b.bytes)) < limit {
-		if len(b.bytes) == cap(b.bytes) {
-			b = b.larger(announced)
+// readUpTo reads until the end or the limit.
+func readUpTo(from io.Reader, limit, announced int64) (body []byte, lent *buffer, err error) {
+	if 0 <= announced && announced <= shortBody {
+		body, err = fill(make([]byte, 0, announced+1), from, limit)
+		if err != nil || int64(len(body)) == limit {
+			return body, nil, ended(err)
 		}
-		n, err := from.Read(b.bytes[len(b.bytes):min(int64(cap(b.bytes)), limit)])
-		b.bytes = b.bytes[:len(b.bytes)+n]
-		if err == io.EOF {
-			return b, nil
+	}
+	lent = smallBuffers.Get().(*buffer)
+	lent.bytes = append(lent.bytes, body...)
+	for {
+		lent.bytes, err = fill(lent.bytes, from, limit)
+		if err != nil || int64(len(lent.bytes)) == limit {
+			return lent.bytes, lent, ended(err)
 		}
+		lent = lent.larger(announced)
+	}
+}
+
+// fill reads until the end, the limit, or as long as there is room.
+func fill(b []byte, from io.Reader, limit int64) ([]byte, error) {
+	room := int(min(int64(cap(b)), limit))
+	for len(b) < room {
+		n, err := from.Read(b[len(b):room])
+		b = b[:len(b)+n]
 		if err != nil {
 			return b, err
 		}
 	}
 	return b, nil
+}
+
+func ended(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // larger moves what has arrived into a larger buffer.

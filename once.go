@@ -71,9 +71,12 @@ const (
 	maxIdentity = 200
 )
 
-// claim takes the delivery for this attempt. If it cannot, the outcome is set
-// and nothing may run.
+// claim takes the delivery for this attempt, unless it has done so before. If it
+// cannot, the outcome is set and nothing may run.
 func (a *attempt) claim() bool {
+	if a.phase.Load() == running {
+		return true
+	}
 	if !a.claims() {
 		return a.phase.CompareAndSwap(claiming, running)
 	}

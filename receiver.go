@@ -220,12 +220,12 @@ func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, er
 	if err := r.admit(req.Header, now, &sig); err != nil {
 		return nil, err
 	}
-	body, err := r.readBody(req)
+	body, lent, err := r.readBody(req)
+	defer lent.release()
 	if err != nil {
 		return nil, err
 	}
-	defer body.release()
-	return r.verified(body.bytes, &sig, now, pathEvent(req))
+	return r.verified(body, lent == nil, &sig, now, pathEvent(req))
 }
 
 func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {
@@ -236,20 +236,24 @@ func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.T
 	if int64(len(body)) > r.maxBody {
 		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.maxBody)
 	}
-	return r.verified(body, &sig, now, "")
+	return r.verified(body, false, &sig, now, "")
 }
 
-// verified returns the delivery if a secret signed the body, of which it has a copy.
-func (r *Receiver) verified(body []byte, sig *signature, now time.Time, path string) (*Delivery, error) {
+// verified returns the delivery if a secret signed the body, which is copied unless
+// it is in memory of its own.
+func (r *Receiver) verified(body []byte, own bool, sig *signature, now time.Time, path string) (*Delivery, error) {
 	ring := r.keys.Load()
 	claimed := canonical(peekName(body))
 	k, err := ring.verify(sig, body, claimed, now)
 	if err != nil {
 		return nil, err
 	}
+	if !own {
+		body = bytes.Clone(body)
+	}
 	in := new(inbound)
 	d := &in.delivery
-	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, bytes.Clone(body)
+	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, body
 	d.proof.key, d.proof.claimed, d.attempt = k, claimed, &in.attempt
 	if path != "" {
 		d.proof.path, d.proof.exclusive = path, ring.exclusive(k)
