@@ -33,6 +33,8 @@ type attempt struct {
 	refused error   // why nothing may run and only the dead letter is left
 	err     error   // what the callbacks returned
 	out     Outcome // set before the phase settling
+
+	beingRenewed bool // the claim was, when the run ended
 }
 
 // The phases of an attempt, in order. An attempt that is answered while it claims
@@ -87,6 +89,7 @@ func (a *attempt) work() {
 	if !a.claim() {
 		return
 	}
+	defer a.finish()
 	defer a.conclude()
 	if a.refused != nil {
 		a.err = a.refused
@@ -96,9 +99,8 @@ func (a *attempt) work() {
 	a.err = a.table.chain(&a.ctx, a.d)
 }
 
-// conclude turns what the callbacks did into the outcome and settles the claim;
-// if the claim is just being renewed, the renewal settles it when it returns. It is
-// deferred, so that it also sees a panic.
+// conclude turns what the callbacks did into the outcome. It is deferred, so that
+// it also sees a panic.
 func (a *attempt) conclude() {
 	if v := recover(); v != nil {
 		a.err = &panicError{value: v, stack: debug.Stack()}
@@ -111,9 +113,14 @@ func (a *attempt) conclude() {
 		out = a.deadLetter(out)
 	}
 	a.out = out
-	before := a.phase.Swap(settling)
+	a.beingRenewed = a.phase.Swap(settling) == renewing
 	a.ctx.end(context.Canceled)
-	if before != renewing {
+}
+
+// finish settles the claim; if it is just being renewed, the renewal settles it
+// when it returns.
+func (a *attempt) finish() {
+	if !a.beingRenewed {
 		a.settle()
 	}
 }

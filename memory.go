@@ -12,9 +12,11 @@ import (
 // memoryStore is split into shards, so that deliveries do not wait for one
 // another. A shard keeps its finished keys in the order in which they were
 // finished, which is nearly the order in which they expire: each claim throws
-// out a few that have expired, and there is never a sweep.
+// out a few that have expired, and there is never a sweep. Nothing in a shard is a
+// pointer, so the garbage collector does not walk through a hundred thousand keys
+// while deliveries run.
 type memoryStore struct {
-	seed     maphash.Seed
+	seeds    [2]maphash.Seed
 	start    time.Time // times are counted from here, on the monotonic clock
 	shards   []shard
 	capacity int64
@@ -26,24 +28,42 @@ type memoryStore struct {
 
 type shard struct {
 	mu      sync.Mutex
-	entries map[string]*entry
-	oldest  *entry // finished keys, linked by next
-	newest  *entry
+	index   map[digest]int32 // where the entry of a key is
+	entries []entry
+	unused  int32 // the first of the entries that are free, linked by next
+	oldest  int32 // finished keys, linked by next
+	newest  int32
 }
 
-// entry is one key. A finished key has no token.
+// digest stands for a key or a token. It is seeded at random for each store, so
+// nobody can make two that are the same; by chance it takes some 10^19 keys.
+type digest [2]uint64
+
+// entry is one key.
 type entry struct {
-	key   string
-	token string
+	key   digest
+	token digest
 	until time.Duration
-	next  *entry
+	next  int32
+	phase entryPhase
 }
+
+type entryPhase uint8
+
+const (
+	held     entryPhase = iota // by a token
+	finished                   // and in the list of the finished
+	replaced                   // by a new claim, but still in that list
+)
+
+// none is the index of no entry.
+const none int32 = -1
 
 const (
 	// shardedFrom is the capacity below which one shard is enough.
 	shardedFrom = 4096
 	shardCount  = 64
-	// firstKeys is for how many keys a shard has room before its map first grows.
+	// firstKeys is for how many keys a shard has room at first.
 	firstKeys = 24
 	// expirePerClaim is more than one, so that the expired lose ground.
 	expirePerClaim = 4
@@ -58,11 +78,11 @@ const (
 //
 // A key that is still running is never evicted: a store that is full of them
 // answers [ErrStoreFull], and the platform sends the delivery again. A key takes
-// some 200 bytes. Time is the monotonic clock, so a clock that jumps changes
+// some 120 bytes, whatever its length. Time is the monotonic clock, so a clock that jumps changes
 // nothing. The store is safe for concurrent use and starts no goroutine.
 func NewMemoryStore(capacity int) Store {
 	m := &memoryStore{
-		seed:     maphash.MakeSeed(),
+		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		start:    time.Now(),
 		capacity: int64(max(capacity, 1)),
 		shards:   make([]shard, 1),
@@ -71,7 +91,11 @@ func NewMemoryStore(capacity int) Store {
 		m.shards = make([]shard, shardCount)
 	}
 	for i := range m.shards {
-		m.shards[i].entries = make(map[string]*entry, min(m.capacity, firstKeys))
+		room := min(m.capacity, firstKeys)
+		m.shards[i] = shard{
+			index: make(map[digest]int32, room), entries: make([]entry, 0, room),
+			unused: none, oldest: none, newest: none,
+		}
 	}
 	m.logTo(slog.Default())
 	return m
@@ -84,101 +108,126 @@ func (m *memoryStore) logTo(logger *slog.Logger) { m.logger.Store(logger) }
 
 // Claim implements [Store].
 func (m *memoryStore) Claim(_ context.Context, key, token string, lease time.Duration) (State, error) {
-	s := m.lock(key)
+	k, t := m.digest(key), m.digest(token)
+	s := m.lock(k)
 	defer s.mu.Unlock()
 	now := time.Since(m.start)
 	m.expire(s, now)
-	e := s.entries[key]
-	switch {
-	case e == nil:
-		return m.insert(s, now, &entry{key: key, token: token, until: now + lease})
-	case e.token == "" && now < e.until:
+	claim := entry{key: k, token: t, until: now + lease}
+	i, known := s.index[k]
+	if !known {
+		_, err := m.insert(s, now, claim)
+		if err != nil {
+			return 0, err
+		}
+		return Claimed, nil
+	}
+	switch e := &s.entries[i]; {
+	case e.phase == finished && now < e.until:
 		return Done, nil
-	case e.token == "":
+	case e.phase == finished:
 		// It stays in the list of the finished, which forgets it in its turn.
-		s.entries[key] = &entry{key: key, token: token, until: now + lease}
-	case e.token != token && now < e.until:
+		e.phase = replaced
+		s.index[k] = s.add(claim)
+	case e.token != t && now < e.until:
 		return InFlight, nil
 	default:
-		e.token, e.until = token, now+lease
+		e.token, e.until = t, now+lease
 	}
 	return Claimed, nil
 }
 
 // Commit implements [Store].
 func (m *memoryStore) Commit(_ context.Context, key, token string, keep time.Duration) error {
-	s := m.lock(key)
+	k, t := m.digest(key), m.digest(token)
+	s := m.lock(k)
 	defer s.mu.Unlock()
 	now := time.Since(m.start)
-	e := s.entries[key]
+	i, known := s.index[k]
 	switch {
-	case e == nil:
-		e = &entry{key: key}
-		if _, err := m.insert(s, now, e); err != nil {
+	case !known:
+		var err error
+		if i, err = m.insert(s, now, entry{key: k}); err != nil {
 			return err
 		}
-	case e.token == "":
+	case s.entries[i].phase == finished:
 		return nil
-	case e.token != token:
+	case s.entries[i].token != t:
 		return ErrLeaseLost
 	}
-	e.token, e.until = "", now+keep
-	s.append(e)
+	s.finish(i, now+keep)
 	return nil
 }
 
 // Release implements [Store].
 func (m *memoryStore) Release(_ context.Context, key, token string) error {
-	s := m.lock(key)
+	k, t := m.digest(key), m.digest(token)
+	s := m.lock(k)
 	defer s.mu.Unlock()
-	e := s.entries[key]
-	if e == nil {
+	i, known := s.index[k]
+	if !known {
 		return nil
 	}
-	if e.token != token {
+	if e := &s.entries[i]; e.phase == finished || e.token != t {
 		return ErrLeaseLost
 	}
-	m.remove(s, e)
+	m.remove(s, i)
 	return nil
 }
 
+func (m *memoryStore) digest(text string) digest {
+	return digest{maphash.String(m.seeds[0], text), maphash.String(m.seeds[1], text)}
+}
+
 // lock returns the shard of a key, locked.
-func (m *memoryStore) lock(key string) *shard {
-	s := &m.shards[0]
-	if len(m.shards) > 1 {
-		s = &m.shards[maphash.String(m.seed, key)%shardCount]
-	}
+func (m *memoryStore) lock(k digest) *shard {
+	s := &m.shards[k[0]%uint64(len(m.shards))]
 	s.mu.Lock()
 	return s
 }
 
 // insert adds a key, for which an older one may have to go.
-func (m *memoryStore) insert(s *shard, now time.Duration, e *entry) (State, error) {
+func (m *memoryStore) insert(s *shard, now time.Duration, e entry) (int32, error) {
 	if m.size.Add(1) > m.capacity && !m.makeRoom(s, now) {
 		m.size.Add(-1)
-		return 0, ErrStoreFull
+		return none, ErrStoreFull
 	}
-	s.entries[e.key] = e
-	return Claimed, nil
+	i := s.add(e)
+	s.index[e.key] = i
+	return i, nil
 }
 
-func (m *memoryStore) remove(s *shard, e *entry) {
-	delete(s.entries, e.key)
+// remove forgets a key that is not in the list of the finished.
+func (m *memoryStore) remove(s *shard, i int32) {
+	delete(s.index, s.entries[i].key)
+	s.entries[i].next, s.unused = s.unused, i
 	m.size.Add(-1)
 }
 
 // expire forgets a few of the finished keys whose time is over.
 func (m *memoryStore) expire(s *shard, now time.Duration) {
 	for range expirePerClaim {
-		e := s.oldest
-		if e == nil || now < e.until {
+		if s.oldest == none || now < s.entries[s.oldest].until {
 			return
 		}
-		s.dropOldest()
-		if s.entries[e.key] == e {
-			m.remove(s, e)
-		}
+		m.dropOldest(s)
 	}
+}
+
+// dropOldest takes the first key out of the list of the finished, and reports
+// whether that made room.
+func (m *memoryStore) dropOldest(s *shard) bool {
+	i := s.oldest
+	e := &s.entries[i]
+	if s.oldest = e.next; s.oldest == none {
+		s.newest = none
+	}
+	if e.phase == replaced {
+		e.next, s.unused = s.unused, i
+		return false
+	}
+	m.remove(s, i)
+	return true
 }
 
 // makeRoom evicts one finished key: of the shard that needs the room, or of one
@@ -199,9 +248,9 @@ func (m *memoryStore) makeRoom(s *shard, now time.Duration) bool {
 			return true
 		}
 	}
-	for _, e := range s.entries {
-		if now >= e.until {
-			m.remove(s, e)
+	for _, i := range s.index {
+		if now >= s.entries[i].until {
+			m.remove(s, i)
 			return true
 		}
 	}
@@ -209,14 +258,12 @@ func (m *memoryStore) makeRoom(s *shard, now time.Duration) bool {
 }
 
 func (m *memoryStore) evict(s *shard, now time.Duration) bool {
-	for s.oldest != nil {
-		e := s.oldest
-		s.dropOldest()
-		if s.entries[e.key] != e {
+	for s.oldest != none {
+		early := now < s.entries[s.oldest].until
+		if !m.dropOldest(s) {
 			continue
 		}
-		m.remove(s, e)
-		if now < e.until {
+		if early {
 			m.warnEvicted(now)
 		}
 		return true
@@ -233,19 +280,25 @@ func (m *memoryStore) warnEvicted(now time.Duration) {
 		"capacity", m.capacity, "evicted", count)
 }
 
-// append adds a key that was just finished.
-func (s *shard) append(e *entry) {
-	if s.newest == nil {
-		s.oldest, s.newest = e, e
-		return
+// add puts an entry where one is free, and returns where that is.
+func (s *shard) add(e entry) int32 {
+	i := s.unused
+	if i == none {
+		s.entries = append(s.entries, e)
+		return int32(len(s.entries) - 1)
 	}
-	s.newest.next, s.newest = e, e
+	s.unused = s.entries[i].next
+	s.entries[i] = e
+	return i
 }
 
-func (s *shard) dropOldest() {
-	e := s.oldest
-	s.oldest, e.next = e.next, nil
-	if s.oldest == nil {
-		s.newest = nil
+// finish adds a key to the list of the finished.
+func (s *shard) finish(i int32, until time.Duration) {
+	e := &s.entries[i]
+	e.phase, e.until, e.next = finished, until, none
+	if s.newest == none {
+		s.oldest, s.newest = i, i
+		return
 	}
+	s.entries[s.newest].next, s.newest = i, i
 }
