@@ -74,41 +74,39 @@ func (r *Receiver) checkLength(req *http.Request, n int64) error {
 
 // readUpTo reads until the end or the limit.
 func readUpTo(from io.Reader, limit, announced int64) (body []byte, lent *buffer, err error) {
+	var over bool
 	if 0 <= announced && announced <= shortBody {
-		body, err = fill(make([]byte, 0, announced+1), from, limit)
-		if err != nil || int64(len(body)) == limit {
-			return body, nil, ended(err)
+		body, over, err = fill(make([]byte, 0, announced+1), from, limit)
+		if over || err != nil {
+			return body, nil, err
 		}
 	}
 	lent = smallBuffers.Get().(*buffer)
 	lent.bytes = append(lent.bytes, body...)
 	for {
-		lent.bytes, err = fill(lent.bytes, from, limit)
-		if err != nil || int64(len(lent.bytes)) == limit {
-			return lent.bytes, lent, ended(err)
+		lent.bytes, over, err = fill(lent.bytes, from, limit)
+		if over || err != nil {
+			return lent.bytes, lent, err
 		}
 		lent = lent.larger(announced)
 	}
 }
 
-// fill reads until the end, the limit, or as long as there is room.
-func fill(b []byte, from io.Reader, limit int64) ([]byte, error) {
+// fill reads as long as there is room, and reports whether it reached the end or
+// the limit.
+func fill(b []byte, from io.Reader, limit int64) (filled []byte, over bool, err error) {
 	room := int(min(int64(cap(b)), limit))
 	for len(b) < room {
 		n, err := from.Read(b[len(b):room])
 		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, true, nil
+		}
 		if err != nil {
-			return b, err
+			return b, false, err
 		}
 	}
-	return b, nil
-}
-
-func ended(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
+	return b, int64(len(b)) == limit, nil
 }
 
 // larger moves what has arrived into a larger buffer.
