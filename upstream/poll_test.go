@@ -65,7 +65,9 @@ func TestPolledEventHasWhatThePushedOneHas(t *testing.T) {
 		return nil
 	})
 	pollOnce(t, p, again)
-	polled.Raw, pushed.Raw = nil, nil
+	require.Equal(t, sonzaihook.SourceWebhook, pushed.Source)
+	require.Equal(t, sonzaihook.SourcePoll, polled.Source)
+	polled.Raw, pushed.Raw, polled.Source = nil, nil, pushed.Source
 	require.Equal(t, pushed, polled)
 }
 
