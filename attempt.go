@@ -21,10 +21,8 @@ type attempt struct {
 	d     *Delivery
 	table *routeTable
 	token string
-	ctx   runContext // the callbacks' context
-
-	started time.Time
-	phase   atomic.Int32
+	ctx   runContext // the callbacks' context, whose start is the attempt's
+	phase atomic.Int32
 
 	doneMu sync.Mutex
 	over   bool          // the goroutine has ended
@@ -64,9 +62,9 @@ func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, 
 		a = new(attempt)
 	}
 	a.r, a.d, a.table, a.refused = r, d, table, refused
-	a.started, a.out = time.Now(), failed.outcome(errGoexit)
+	a.out = failed.outcome(errGoexit)
 	a.ctx.parent, a.ctx.expired = ctx, ErrHandlerTimeout
-	a.ctx.started, a.ctx.limit = a.started, r.handlerTimeout
+	a.ctx.started, a.ctx.limit = time.Now(), r.handlerTimeout
 	if a.claims() {
 		a.token = r.newToken()
 	}
@@ -210,11 +208,11 @@ func (a *attempt) wait() Outcome {
 		}
 		switch a.phase.Load() {
 		case claiming:
-			if time.Since(a.started) >= storeTimeout && a.phase.CompareAndSwap(claiming, abandoned) {
+			if time.Since(a.ctx.started) >= storeTimeout && a.phase.CompareAndSwap(claiming, abandoned) {
 				return storeUnavailable.outcome(unavailable(context.DeadlineExceeded))
 			}
 		case running, renewing:
-			if !kept && a.claims() && (a.late() || time.Since(a.started) >= a.r.lease/3) {
+			if !kept && a.claims() && (a.late() || time.Since(a.ctx.started) >= a.r.lease/3) {
 				kept = true
 				a.r.gate.help()
 				go a.keep(done)
@@ -240,7 +238,7 @@ func (a *attempt) settled(done <-chan struct{}) Outcome {
 
 // late reports whether the callbacks have overstayed.
 func (a *attempt) late() bool {
-	return a.r.handlerTimeout > 0 && time.Since(a.started) >= a.r.handlerTimeout+lateGrace
+	return a.r.handlerTimeout > 0 && time.Since(a.ctx.started) >= a.r.handlerTimeout+lateGrace
 }
 
 // firstLook returns when the first step may be overdue.
@@ -253,7 +251,7 @@ func (a *attempt) firstLook() time.Duration {
 }
 
 func (a *attempt) nextLook(kept bool) time.Duration {
-	look, since := storeTimeout, time.Since(a.started)
+	look, since := storeTimeout, time.Since(a.ctx.started)
 	if a.r.handlerTimeout > 0 {
 		look = min(look, a.r.handlerTimeout+lateGrace-since)
 	}

@@ -137,7 +137,7 @@ func (a *attempt) settle() {
 // the claim, the callback's context ends with ErrLeaseLost as its cause.
 func (a *attempt) keep(done <-chan struct{}) {
 	defer a.r.gate.helped()
-	lapse := time.AfterFunc(a.notice(a.started), func() { a.lose(ErrLeaseLost) })
+	lapse := time.AfterFunc(a.notice(a.ctx.started), func() { a.lose(ErrLeaseLost) })
 	defer lapse.Stop()
 	tick := time.NewTicker(max(a.r.lease/3, time.Millisecond))
 	defer tick.Stop()
