@@ -197,8 +197,10 @@ func TestListenSaysSoWhenItCannotUnsubscribe(t *testing.T) {
 func TestSimulateIsAPlatformForTheOtherCommands(t *testing.T) {
 	t.Parallel()
 	r := world{}.start(t, "simulate", "--addr", "127.0.0.1:0", "--json", "--api-key", "sk_mine", "--project", testProject,
-		"--attempts", "2", "--speed", "100", "--every", "20ms",
-		"--delivery-fault", "drop-answer,type=message,times=1", "--call-fault", "call=GET /webhooks,status=503,times=1")
+		"--attempts", "8", "--speed", "100", "--every", "20ms",
+		// Some answers may be lost on events that come before the receiver has its
+		// secret, and that it puts off.
+		"--delivery-fault", "drop-answer,type=message,times=4", "--call-fault", "call=GET /webhooks,status=503,times=1")
 	r.says(t, &r.out, "\n")
 	var banner struct {
 		BaseURL string `json:"base_url"`
@@ -214,6 +216,7 @@ func TestSimulateIsAPlatformForTheOtherCommands(t *testing.T) {
 	for _, text := range []string{"agent.consolidation", "agent.message", "duplicate"} {
 		listening.says(t, &listening.out, text)
 	}
+	r.says(t, &r.out, `"answer":"duplicate"`)
 	require.Equal(t, exitYes, listening.end(t))
 
 	r.says(t, &r.out, `"call":"DELETE /webhooks/agent.consolidation"`)
@@ -222,7 +225,6 @@ func TestSimulateIsAPlatformForTheOtherCommands(t *testing.T) {
 	require.Contains(t, out, `"call":"GET /webhooks","status":503`)
 	require.Contains(t, out, `"event_type":"agent.message","attempt":1`)
 	require.Contains(t, out, `"event_type":"agent.message","attempt":2`)
-	require.Contains(t, out, `"answer":"duplicate"`)
 	require.NotContains(t, out+r.errOut.String(), "sk_mine")
 	require.NotContains(t, out+r.errOut.String(), "whsec_")
 }
