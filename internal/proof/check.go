@@ -68,6 +68,9 @@ func runsOf(h History) map[string][]run {
 	}
 	all := map[id]*run{}
 	for _, e := range h.Entries {
+		if e.Kind == Trouble {
+			continue
+		}
 		r := all[id{e.Instance, e.Run}]
 		if r == nil {
 			r = &run{event: e.Event, end: time.Unix(1<<40, 0)}
@@ -166,9 +169,10 @@ func (c *checker) overlaps() {
 }
 
 // reruns: only a fault makes an event run again that had run without an error of
-// its own, and no more often than runs were in flight.
+// its own, and no more often than runs were in flight. A call to the store that
+// failed is a fault that struck one run.
 func (c *checker) reruns() {
-	faults := 0
+	faults, unplanned := 0, 0
 	for _, f := range c.Faults {
 		if f.Kind != ClientCut {
 			faults++
@@ -176,17 +180,22 @@ func (c *checker) reruns() {
 	}
 	for event, runs := range c.runs {
 		for i, r := range runs[:max(len(runs)-1, 0)] {
+			next := runs[i+1].start
 			if !r.failed {
 				c.Reruns++
 			}
-			if c.Faultless {
+			switch {
+			case c.excused(r.start, next) && !c.Faultless:
+			case c.troubled(event, r.start, next):
+				unplanned++
+			case c.Faultless:
 				c.violate("%s ran %d times without a fault", event, len(runs))
-			} else if !r.failed && !c.excused(r.start, runs[i+1].start) {
+			case !r.failed:
 				c.violate("%s ran again although nothing had happened", event)
 			}
 		}
 	}
-	c.Bound = faults * c.InFlight
+	c.Bound = faults*c.InFlight + unplanned
 	if c.Reruns > c.Bound {
 		c.violate("%d reruns, more than %d faults times %d runs in flight", c.Reruns, faults, c.InFlight)
 	}
@@ -196,6 +205,14 @@ func (c *checker) reruns() {
 func (c *checker) excused(from, until time.Time) bool {
 	return slices.ContainsFunc(c.Faults, func(f Fault) bool {
 		return f.Kind != ClientCut && !f.Until.Before(from) && !f.From.After(until)
+	})
+}
+
+// troubled reports whether a call to the store for the event failed in a stretch
+// of time.
+func (c *checker) troubled(event string, from, until time.Time) bool {
+	return slices.ContainsFunc(c.Entries, func(e Entry) bool {
+		return e.Kind == Trouble && e.Event == event && e.At >= from.UnixNano() && e.At <= until.UnixNano()
 	})
 }
 
@@ -209,7 +226,8 @@ func (c *checker) idleClaims() {
 		running := slices.ContainsFunc(c.runs[a.Event], func(r run) bool {
 			return !r.start.After(a.Heard.Add(settling)) && !r.end.Add(settling).Before(a.Sent)
 		})
-		if !running && !c.excused(a.Sent.Add(-c.Lease-2*settling), a.Heard) {
+		from := a.Sent.Add(-c.Lease - 2*settling)
+		if !running && !c.excused(from, a.Heard) && !c.troubled(a.Event, from, a.Heard) {
 			c.violate("%s copy %d was put off although no run was under way", a.Event, a.Copy)
 		}
 	}

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,10 @@ func failed(id int, from, leave float64) []Entry {
 	e := entries[0]
 	e.Kind, e.At = Fail, at(leave).UnixNano()
 	return append(entries, e)
+}
+
+func trouble(event string, seconds float64) Entry {
+	return Entry{Kind: Trouble, Event: event, Instance: 1, At: at(seconds).UnixNano()}
 }
 
 func answer(status int, code string, sent, heard float64) Answer {
@@ -115,6 +120,22 @@ func TestTheCheckerTellsGoodHistoriesFromBad(t *testing.T) {
 		"a copy put off while nothing runs": {
 			h:    History{Entries: failed(1, 1, 2), Answers: []Answer{answer(503, "in_flight", 4, 4.1)}},
 			want: "put off although no run was under way",
+		},
+		"a copy put off after a release that failed": {
+			h: History{
+				Entries: slices.Concat(failed(1, 1, 2), []Entry{trouble("e", 2.1)}, ran(2, 6, 7, 7)),
+				Answers: []Answer{answer(503, "in_flight", 4, 4.1)},
+			},
+		},
+		"a copy put off after a release of another event that failed": {
+			h: History{
+				Entries: slices.Concat(failed(1, 1, 2), []Entry{trouble("another", 2.1)}, ran(2, 6, 7, 7)),
+				Answers: []Answer{answer(503, "in_flight", 4, 4.1)},
+			},
+			want: "put off although no run was under way",
+		},
+		"a rerun after a commit that failed": {
+			h: History{Entries: slices.Concat(ran(1, 1, 2, 2.1), []Entry{trouble("e", 2.2)}, ran(2, 6, 7, 7)), Faultless: true},
 		},
 		"a copy put off while a dead instance's claim lasts": {
 			h: History{

@@ -8,6 +8,10 @@ const (
 	Finish = "finish" // its work is done
 	Fail   = "fail"   // it gave up, and says so by an error
 	Leave  = "leave"  // it returned
+
+	// Trouble is no part of a run: a call to the store failed or took too long, on
+	// purpose or because the machine was busy. The store may have carried it out.
+	Trouble = "trouble"
 )
 
 // Entry is one line of a receiver's journal.

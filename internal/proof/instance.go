@@ -178,7 +178,7 @@ func (s *watchedStore) Claim(ctx context.Context, key, token string, lease time.
 	s.held[token] = s.held[token] || state == sonzaihook.Claimed
 	s.mu.Unlock()
 	if err != nil || state != sonzaihook.Claimed || renewed {
-		return state, err
+		return state, s.noted(key, err)
 	}
 	s.in.pass(AfterClaim)
 	if s.in.flaw == CommitsFirst {
@@ -192,12 +192,21 @@ func (s *watchedStore) Commit(ctx context.Context, key, token string, keep time.
 	if err == nil {
 		s.in.pass(AfterCommit)
 	}
-	return err
+	return s.noted(key, err)
 }
 
 func (s *watchedStore) Release(ctx context.Context, key, token string) error {
 	if s.in.flaw == KeepsFailures {
 		return nil
 	}
-	return s.Store.Release(ctx, key, token)
+	return s.noted(key, s.Store.Release(ctx, key, token))
+}
+
+// noted writes down that a call failed, and returns the error.
+func (s *watchedStore) noted(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := Entry{Kind: Trouble, Event: key, Instance: s.in.id, At: time.Now().UnixNano()}
+	return errors.Join(err, s.in.journal.write(e, false))
 }
