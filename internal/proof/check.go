@@ -217,7 +217,8 @@ func (c *checker) troubled(event string, from, until time.Time) bool {
 }
 
 // idleClaims: a copy is put off only while a run is under way, or was until just
-// now; else its claim was not given back. A fault may leave one until its lease ends.
+// now; else its claim was not given back. A fault may leave one until its lease
+// ends; that an instance was killed is seen a little later than it happens.
 func (c *checker) idleClaims() {
 	for _, a := range c.Answers {
 		if a.Code != sonzaihook.CodeInFlight {
@@ -226,8 +227,8 @@ func (c *checker) idleClaims() {
 		running := slices.ContainsFunc(c.runs[a.Event], func(r run) bool {
 			return !r.start.After(a.Heard.Add(settling)) && !r.end.Add(settling).Before(a.Sent)
 		})
-		from := a.Sent.Add(-c.Lease - 2*settling)
-		if !running && !c.excused(from, a.Heard) && !c.troubled(a.Event, from, a.Heard) {
+		from, until := a.Sent.Add(-c.Lease-2*settling), a.Heard.Add(settling)
+		if !running && !c.excused(from, until) && !c.troubled(a.Event, from, until) {
 			c.violate("%s copy %d was put off although no run was under way", a.Event, a.Copy)
 		}
 	}

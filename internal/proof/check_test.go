@@ -143,6 +143,19 @@ func TestTheCheckerTellsGoodHistoriesFromBad(t *testing.T) {
 				Answers: []Answer{answer(503, "in_flight", 4, 4.1)},
 			},
 		},
+		"a copy put off just before a kill after the claim is seen": {
+			h: History{
+				Entries: on(2, ran(1, 6, 7, 7)), Faults: []Fault{killed(2)},
+				Answers: []Answer{answer(503, "in_flight", 1.9, 1.95)},
+			},
+		},
+		"a copy put off long before a kill": {
+			h: History{
+				Entries: on(2, ran(1, 9, 10, 10)), Faults: []Fault{killed(5)},
+				Answers: []Answer{answer(503, "in_flight", 1.9, 1.95)},
+			},
+			want: "put off although no run was under way",
+		},
 		"a copy put off long after a dead instance's claim": {
 			h: History{
 				Entries: append(ran(1, 1, 0, 0), on(2, ran(1, 15, 16, 16))...), Faults: []Fault{killed(2)},
