@@ -149,17 +149,15 @@ func (a *attempt) protected(keep func(context.Context, *Delivery, error) error, 
 // claims reports whether the attempt runs under a claim.
 func (a *attempt) claims() bool { return a.r.store != nil && a.refused == nil }
 
-// storeContext returns the context of one call to the store, to be ended after it.
-func (a *attempt) storeContext() *runContext {
+// storeContext returns the context of one call to the store, and what ends it. A
+// store in memory never looks at it.
+func (a *attempt) storeContext() (ctx context.Context, end func()) {
 	if a.r.storeIsLocal {
-		return localCall
+		return context.Background(), func() {}
 	}
-	return &runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
+	c := &runContext{parent: a.ctx.parent, started: time.Now(), limit: storeTimeout, expired: ErrStoreUnavailable}
+	return c, func() { c.end(context.Canceled) }
 }
-
-// localCall is the context of every call to a store in memory, which never looks
-// at it.
-var localCall = &runContext{parent: context.Background(), over: context.Canceled}
 
 // inbound is a delivery and the attempt that most likely follows it, in one piece
 // of memory.

@@ -78,8 +78,9 @@ const (
 //
 // A key that is still running is never evicted: a store that is full of them
 // answers [ErrStoreFull], and the platform sends the delivery again. A key takes
-// some 120 bytes, whatever its length. Time is the monotonic clock, so a clock that jumps changes
-// nothing. The store is safe for concurrent use and starts no goroutine.
+// some 120 bytes, whatever its length. Time is the monotonic clock, so a clock that
+// jumps changes nothing. The store is safe for concurrent use and starts no
+// goroutine.
 func NewMemoryStore(capacity int) Store {
 	m := &memoryStore{
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},

@@ -80,9 +80,9 @@ func (a *attempt) claim() bool {
 	if !a.claims() {
 		return a.phase.CompareAndSwap(claiming, running)
 	}
-	ctx := a.storeContext()
+	ctx, end := a.storeContext()
 	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
-	ctx.end(context.Canceled)
+	end()
 	next := stopped
 	switch {
 	case err != nil:
@@ -106,8 +106,8 @@ func (a *attempt) abandon(state State) {
 	if state != Claimed {
 		return
 	}
-	ctx := a.storeContext()
-	defer ctx.end(context.Canceled)
+	ctx, end := a.storeContext()
+	defer end()
 	if err := a.r.store.Release(ctx, a.d.ID, a.token); err != nil {
 		a.r.warn(a.ctx.parent, "sonzaihook: late claim not released", a.d, err)
 	}
@@ -119,8 +119,8 @@ func (a *attempt) settle() {
 	if !a.claims() {
 		return
 	}
-	ctx := a.storeContext()
-	defer ctx.end(context.Canceled)
+	ctx, end := a.storeContext()
+	defer end()
 	if a.out.settled() {
 		if err := a.r.store.Commit(ctx, a.d.ID, a.token, keepDone); err != nil {
 			a.r.warn(a.ctx.parent, "sonzaihook: handled delivery not committed, a copy would run again", a.d, err)
@@ -172,8 +172,8 @@ func (a *attempt) renew() (State, error) {
 	if !a.phase.CompareAndSwap(running, renewing) {
 		return Claimed, nil
 	}
-	ctx := a.storeContext()
-	defer ctx.end(context.Canceled)
+	ctx, end := a.storeContext()
+	defer end()
 	state, err := a.r.store.Claim(ctx, a.d.ID, a.token, a.r.lease)
 	if !a.phase.CompareAndSwap(renewing, running) {
 		a.settle()
