@@ -111,7 +111,7 @@ func (a *attempt) conclude() {
 		a.err = &panicError{value: v, stack: debug.Stack()}
 	}
 	out := judged(a.err)
-	if a.refused != nil {
+	if a.refused != nil && out.Code != CodeRejected {
 		out = refusal(a.refused)
 	}
 	if out.final() {
