@@ -1,0 +1,99 @@
+package otelhook_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/otelhook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+)
+
+// BenchmarkTelemetry says what a delivery costs more with metrics of the SDK and
+// an unsampled trace. The two receivers take turns. Metrics: the median of the
+// differences, and the allocations.
+func BenchmarkTelemetry(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		store bool // a memory store, decorated on the side with telemetry
+	}{{"observer and span", false}, {"and a decorated memory store", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			plain, seen := benchmarked(b, nil, c.store, accept), benchmarked(b, unsampled(b), c.store, accept)
+			var extra []float64
+			var allocated [2]float64
+			for b.Loop() {
+				var took [2]time.Duration
+				for side, hooks := range []func() int{plain, seen} {
+					before := mallocs()
+					start := time.Now()
+					n := hooks()
+					took[side] = time.Since(start) / time.Duration(n)
+					allocated[side] += float64(mallocs()-before) / float64(n)
+				}
+				extra = append(extra, float64(took[1]-took[0]))
+			}
+			slices.Sort(extra)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(extra[len(extra)/2], "extra-ns/delivery")
+			b.ReportMetric((allocated[1]-allocated[0])/float64(b.N), "extra-allocs/delivery")
+		})
+	}
+}
+
+// unsampled returns a Telemetry whose spans are not sampled.
+func unsampled(tb testing.TB) *otelhook.Telemetry {
+	tb.Helper()
+	telemetry, err := otelhook.New(
+		otelhook.WithTracerProvider(trace.NewTracerProvider(trace.WithSampler(trace.NeverSample()))),
+		otelhook.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()))),
+		otelhook.WithPropagator(propagation.TraceContext{}),
+	)
+	require.NoError(tb, err)
+	return telemetry
+}
+
+// round is how many deliveries one side handles before the other is asked.
+const round = 200
+
+// benchmarked returns what delivers a round, each with an identity of its own.
+func benchmarked(tb testing.TB, telemetry *otelhook.Telemetry, withStore bool, run func(context.Context, *sonzaihook.MoodChangeEvent) error) func() int {
+	var options []sonzaihook.Option
+	var store sonzaihook.Store
+	if withStore {
+		store = sonzaihook.NewMemoryStore(100_000)
+	}
+	if telemetry != nil {
+		options, store = telemetry.Options(), telemetry.Store(store)
+	}
+	hooks := newReceiver(tb, append(options, sonzaihook.WithStore(store), sonzaihook.WithTolerance(24*time.Hour))...)
+	if telemetry != nil {
+		telemetry.Attach(hooks)
+	}
+	hooks.OnMoodChange(run)
+	// As behind otelhttp, whose span was not sampled either.
+	tracer := trace.NewTracerProvider(trace.WithSampler(trace.NeverSample())).Tracer("server")
+	ctx, _ := tracer.Start(context.Background(), "POST")
+	header, next := http.Header{}, 0
+	return func() int {
+		for range round {
+			next++
+			body := mood(fmt.Sprint("evt_", next))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "/webhooks/sonzai", bytes.NewReader(body))
+			require.NoError(tb, err)
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(body, hooktest.Secret, time.Now()))
+			hooks.ServeHTTP(discard{header}, req)
+		}
+		return round
+	}
+}
