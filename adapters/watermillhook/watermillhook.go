@@ -67,12 +67,16 @@ func Publish(publisher message.Publisher, topic string) func(context.Context, *s
 			return fmt.Errorf("watermillhook: publish: %w", err)
 		}
 		msg := pack(d, time.Now())
-		// A publisher in the process may hand the context on to the worker, and the one
-		// of a hand-off ends with it.
-		msg.SetContext(context.WithoutCancel(ctx))
+		inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+		detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+		msg.SetContext(inner)
 		if err := publisher.Publish(topic, msg); err != nil {
+			cancel(err)
 			return fmt.Errorf("watermillhook: publish: %w", err)
 		}
+		// A publisher in the process may hand the message's context on to the worker,
+		// and the one of the hand-off ends now.
+		detach()
 		return nil
 	}
 }
