@@ -72,6 +72,7 @@ type Telemetry struct {
 	now        func() time.Time
 	labels     labels
 	running    atomic.Int64 // deliveries whose callbacks run
+	public     atomic.Bool  // PublicEndpoint may leave claims in contexts
 	*instruments
 
 	mu        sync.Mutex

@@ -61,6 +61,9 @@ func end(span trace.Span, failure string, options ...trace.SpanEndOption) {
 // a trace is a link; the parent is a span of this process alone.
 func (t *Telemetry) begin(ctx context.Context, how *beginning, d *sonzaihook.Delivery, more ...trace.SpanStartOption) (context.Context, trace.Span) {
 	options := how.options
+	// The context of a run is slow to look into, and what follows looks for the span
+	// several times.
+	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(ctx))
 	links, root := t.links(ctx, d)
 	if len(links)+len(more) > 0 {
 		options = slices.Concat(options, more)
@@ -87,8 +90,10 @@ func (t *Telemetry) links(ctx context.Context, d *sonzaihook.Delivery) (links []
 	if current.IsValid() && (fetched(d.Source) || current.IsRemote()) {
 		links, root = append(links, trace.Link{SpanContext: current}), true
 	}
-	if claimed, ok := ctx.Value(claimedKey{}).(trace.SpanContext); ok {
-		links = append(links, trace.Link{SpanContext: claimed})
+	if t.public.Load() {
+		if claimed, ok := ctx.Value(claimedKey{}).(trace.SpanContext); ok {
+			links = append(links, trace.Link{SpanContext: claimed})
+		}
 	}
 	if len(d.Trace) > 0 {
 		carried := t.extract(propagation.MapCarrier(d.Trace))
@@ -155,6 +160,7 @@ type claimedKey struct{}
 // Where otelhttp stands alone its WithPublicEndpointFn does as much; otelgin and
 // echo's middleware have no such option.
 func (t *Telemetry) PublicEndpoint(next http.Handler) http.Handler {
+	t.public.Store(true)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		claimed := t.extract(propagation.HeaderCarrier(req.Header))
 		var header http.Header
