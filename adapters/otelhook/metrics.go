@@ -141,7 +141,7 @@ func (t *Telemetry) watchRuns() error {
 // verify now.
 func (t *Telemetry) watchSecrets() error {
 	valid, err := t.meter.Int64ObservableGauge("sonzaihook.secret.valid",
-		metric.WithDescription("1 if a secret verifies deliveries of this type now, 0 if not."))
+		metric.WithDescription("1 if a secret of the tenant verifies deliveries of this type now, 0 if not."))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@
 //	sonzaihook.delivery.in_flight       up-down                        deliveries whose callbacks run
 //	sonzaihook.refusals                 counter    reason              4xx by reason, and signatures that wait for a secret
 //	sonzaihook.clock.skew               histogram  authentic           our clock less the time in the signature
-//	sonzaihook.secret.valid             gauge      type                1 if a secret verifies this type now, else 0
+//	sonzaihook.secret.valid             gauge      type                1 if the tenant has a secret for it now, else 0
 //	sonzaihook.secret.retiring_used     counter    type                verified by a secret that was rotated out
 //	sonzaihook.store.duration           histogram  operation, result   calls to the store
 //	sonzaihook.queue.depth              gauge      queue               deliveries that wait

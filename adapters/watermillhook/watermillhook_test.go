@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,142 +13,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/watermillhook"
-	"github.com/sonzaihook/sonzaihook/hooktest"
 )
-
-// topic is a publisher that keeps what it was given.
-type topic struct {
-	mu       sync.Mutex
-	messages []*message.Message
-	err      error
-}
-
-func (p *topic) Publish(_ string, messages ...*message.Message) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return p.err
-	}
-	p.messages = append(p.messages, messages...)
-	return nil
-}
-
-func (p *topic) Close() error { return nil }
-
-// take returns the only message and empties the topic.
-func (p *topic) take(t testing.TB) *message.Message {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	require.Len(t, p.messages, 1)
-	msg := p.messages[0]
-	p.messages = nil
-	return msg
-}
-
-func newReceiver(t testing.TB, options ...sonzaihook.Option) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret),
-		append([]sonzaihook.Option{sonzaihook.WithLogger(slog.New(slog.DiscardHandler))}, options...)...)
-	require.NoError(t, err)
-	return hooks
-}
-
-func mood(id string) []byte {
-	return fmt.Appendf(nil, `{"event_type":"agent.mood_change","event_id":%q,"agent_id":"agent_luna","data":{"label":"calm"}}`, id)
-}
-
-// queued returns the message of a delivery that was taken with 202.
-func queued(t testing.TB, body []byte) *message.Message {
-	t.Helper()
-	var p topic
-	front := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(&p, "sonzai")))
-	require.Equal(t, http.StatusAccepted, hooktest.Deliver(t, front, body).Code)
-	return p.take(t)
-}
-
-// quick makes a handler that waits hardly at all.
-func quick(hooks *sonzaihook.Receiver, options ...watermillhook.Option) message.NoPublishHandlerFunc {
-	return watermillhook.Handler(hooks, append([]watermillhook.Option{
-		watermillhook.WithMaxWait(time.Millisecond), watermillhook.WithLogger(slog.New(slog.DiscardHandler)),
-	}, options...)...)
-}
-
-// kept is a dead letter.
-type kept struct {
-	mu         sync.Mutex
-	deliveries []*sonzaihook.Delivery
-	reasons    []error
-	err        error
-}
-
-func (k *kept) keep(_ context.Context, d *sonzaihook.Delivery, why error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.err != nil {
-		return k.err
-	}
-	k.deliveries, k.reasons = append(k.deliveries, d), append(k.reasons, why)
-	return nil
-}
-
-var errDown = errors.New("the callback's service is down")
-
-func TestWhatTravelsIsTheDeliveryWithoutWhatAuthenticatedIt(t *testing.T) {
-	t.Parallel()
-	body := []byte("{ \"event_type\":\"on_mood_updated\",\n\"event_id\":\"evt_\\u0001\", \"data\":{\"label\":\"calm\"} }")
-	var p topic
-	front := newReceiver(t, sonzaihook.WithAuthorization("Bearer shared"),
-		sonzaihook.WithHandOff(func(ctx context.Context, d *sonzaihook.Delivery) error {
-			own := *d
-			own.ID += "\x00\xff"
-			own.Project, own.Trace = "proj_\xff", map[string]string{"traceparent": "00-a-b-01", "tracestate": "x=1,y=\xfe&z"}
-			return watermillhook.Publish(&p, "sonzai")(ctx, &own)
-		}))
-	req := hooktest.NewRequest(t, body, hooktest.Authorization("Bearer shared"))
-	at := time.Now()
-	front.ServeHTTP(discard{http.Header{}}, req)
-	msg := p.take(t)
-	require.Equal(t, body, []byte(msg.Payload), "byte for byte")
-	for key, value := range msg.Metadata {
-		require.NotContains(t, value, "Bearer", key)
-		require.NotContains(t, value, req.Header.Get(sonzaihook.SignatureHeader)[15:], key)
-		for _, b := range []byte(key + value) {
-			require.True(t, b > ' ' && b < 0x7f, "%s is not printable", key)
-		}
-	}
-	received, err := strconv.ParseInt(msg.Metadata["sonzaihook-received-at"], 10, 64)
-	require.NoError(t, err)
-	require.WithinDuration(t, at, time.UnixMilli(received), time.Minute)
-	require.Equal(t, "1", msg.Metadata["sonzaihook-format"])
-
-	d, err := watermillhook.Delivery(msg)
-	require.NoError(t, err)
-	require.Equal(t, body, d.Body)
-	require.Equal(t, sonzaihook.EventMoodChange, d.Type)
-	require.Equal(t, "on_mood_updated", d.Name)
-	require.Equal(t, "proj_\xff", d.Project)
-	require.Equal(t, sonzaihook.SourceBroker, d.Source)
-	require.Equal(t, map[string]string{"traceparent": "00-a-b-01", "tracestate": "x=1,y=\xfe&z"}, d.Trace)
-	require.WithinDuration(t, at, d.SignedAt, time.Minute)
-	require.Contains(t, d.ID, "evt_")
-	require.Contains(t, d.ID, "\x00\xff")
-	require.Len(t, msg.UUID, 64, "a digest, whatever the identity holds")
-}
-
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) WriteHeader(int)             {}
-func (d discard) Write(p []byte) (int, error) { return len(p), nil }
-
-func TestABrokerThatIsDownIsAnswered503(t *testing.T) {
-	t.Parallel()
-	front := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(&topic{err: errors.New("no route to broker")}, "sonzai")))
-	answer := hooktest.Deliver(t, front, mood("evt_1"))
-	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-	require.Contains(t, answer.Body.String(), sonzaihook.CodeQueueUnavailable)
-}
 
 func TestACopyIsRunOnceAndAcknowledged(t *testing.T) {
 	t.Parallel()
@@ -344,48 +205,6 @@ func TestAWorkerWithoutACallbackForATypeGivesItBack(t *testing.T) {
 	ignoring := newReceiver(t)
 	ignoring.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return sonzaihook.Ignore("not ours") })
 	require.NoError(t, quick(ignoring)(msg), "Ignore is a decision")
-}
-
-func TestMetadataThatCannotBeReadGoesToTheDeadLetter(t *testing.T) {
-	t.Parallel()
-	for key, value := range map[string]string{
-		"sonzaihook-id": "not base64!", "sonzaihook-due": "soon", "sonzaihook-trace": "%zz", "sonzaihook-format": "one",
-	} {
-		worker, dead := newReceiver(t), &kept{}
-		worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
-		msg := queued(t, mood("evt_1"))
-		msg.Metadata[key] = value
-		require.ErrorIs(t, quick(worker)(msg), sonzaihook.ErrNoDeadLetter, key)
-		worker.OnDeadLetter(dead.keep)
-		require.NoError(t, quick(worker)(msg), key)
-		require.ErrorIs(t, dead.reasons[0], watermillhook.ErrMalformed, key)
-		require.Equal(t, mood("evt_1"), dead.deliveries[0].Body)
-	}
-}
-
-func TestAMessageOfSomebodyElseIsADeliveryOfItsBody(t *testing.T) {
-	t.Parallel()
-	worker, ran := newReceiver(t), 0
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { ran++; return nil })
-	require.NoError(t, quick(worker)(message.NewMessage("1", mood("evt_1"))))
-	require.NoError(t, quick(worker)(message.NewMessage("2", mood("evt_1"))))
-	require.Equal(t, 1, ran)
-}
-
-// A receiver that hands off must not do so with what its own worker dispatches,
-// also where the worker forgets to say where it has it from.
-func TestAWorkerThatForgetsTheSourceLosesNothing(t *testing.T) {
-	t.Parallel()
-	var p topic
-	both, ran := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(&p, "sonzai"))), 0
-	both.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { ran++; return nil })
-	require.Equal(t, http.StatusAccepted, hooktest.Deliver(t, both, mood("evt_1")).Code)
-	d, err := watermillhook.Delivery(p.take(t))
-	require.NoError(t, err)
-	d.Source = ""
-	require.Equal(t, sonzaihook.CodeProcessed, both.Dispatch(t.Context(), d).Code)
-	require.Equal(t, 1, ran)
-	require.Empty(t, p.messages)
 }
 
 func TestAMessageIsHeldUpForAWhileAndNoLonger(t *testing.T) {
