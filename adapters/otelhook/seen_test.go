@@ -101,7 +101,7 @@ func (s *seen) only(name string) trace.ReadOnlySpan {
 func value(span trace.ReadOnlySpan, key string) string {
 	for _, a := range span.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

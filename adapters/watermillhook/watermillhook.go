@@ -139,7 +139,7 @@ func (w *worker) handle(msg *message.Message) error {
 	}
 	p, err := unpack(msg)
 	if errors.Is(err, ErrNewerFormat) {
-		return w.leave(ctx, &nack{code: "newer format", err: err})
+		return w.leave(ctx, w.maxWait, &nack{code: "newer format", err: err})
 	}
 	if p.received.IsZero() {
 		p.received = w.tries.firstSeen(p.key(), w.now())
@@ -167,7 +167,7 @@ func (w *worker) settle(ctx context.Context, p *parcel, out sonzaihook.Outcome) 
 		w.tries.forget(p.key())
 		return nil
 	case ctx.Err() != nil, errors.Is(out.Err, context.Canceled):
-		return w.leave(ctx, why)
+		return w.leave(ctx, w.maxWait, why)
 	case !again:
 		return w.refused(ctx, p, out.Err)
 	case out.Code == sonzaihook.CodeRetryLater:
@@ -176,7 +176,7 @@ func (w *worker) settle(ctx context.Context, p *parcel, out sonzaihook.Outcome) 
 		}
 		return w.later(ctx, p, after, why)
 	case after > 0:
-		return w.leave(ctx, why)
+		return w.leave(ctx, after, why)
 	}
 	p.attempt = w.tries.failed(p.key(), p.attempt, w.now())
 	if p.attempt >= w.maxAttempts || w.tooOld(p) {
@@ -243,9 +243,9 @@ func (w *worker) resend(ctx context.Context, p *parcel, due time.Time) bool {
 	return true
 }
 
-// leave gives a message back as it is.
-func (w *worker) leave(ctx context.Context, why *nack) error {
-	w.pause(ctx, w.maxWait)
+// leave gives a message back as it is, after a wait.
+func (w *worker) leave(ctx context.Context, wait time.Duration, why *nack) error {
+	w.pause(ctx, wait)
 	return why
 }
 
