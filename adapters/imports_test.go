@@ -15,8 +15,11 @@ import (
 
 const module = "github.com/sonzaihook/sonzaihook"
 
+// onRedis are the adapters that run the same scripts.
+var onRedis = []string{"redishook"}
+
 // An application pays for what it mounts: the root package needs no framework, and
-// an adapter one library and no other adapter.
+// an adapter one library and no other adapter. What adapters share is internal.
 func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 	t.Parallel()
 	for dir, library := range map[string]string{
@@ -27,6 +30,9 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		"redishook":    "github.com/redis/go-redis",
 	} {
 		want := []string{module}
+		if slices.Contains(onRedis, dir) {
+			want = append(want, module+"/adapters/internal/redisscript")
+		}
 		if library != "" {
 			want = append(want, library)
 		}
@@ -34,6 +40,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		require.Equal(t, want, imports(t, dir), dir)
 	}
 	require.Equal(t, []string{"github.com/go-json-experiment/json"}, imports(t, ".."))
+	require.Equal(t, []string{module}, imports(t, "internal/redisscript"))
 }
 
 // imports returns the modules, and the packages of this one, that a directory's

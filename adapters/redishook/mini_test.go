@@ -122,6 +122,19 @@ func TestThePrefixKeepsApplicationsApart(t *testing.T) {
 	require.ElementsMatch(t, []string{"sonzaihook:evt_1", "shop:evt_1", "evt_1"}, server.Keys())
 }
 
+func TestPrefixesThatBeginAlikeShareNoKey(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startMini(t).Addr())
+	for _, c := range []struct{ prefix, key string }{
+		{"a:", "b:c"}, {"a:b:", "c"}, {"", "a:b:c"}, {"a", ":b:c"}, {"a:b", ":c"}, {"a:b:c", ""},
+		{redishook.DefaultPrefix, "x:y"}, {redishook.DefaultPrefix + "x:", "y"}, {"", redishook.DefaultPrefix + "x:y"},
+	} {
+		state, err := newStore(t, client, redishook.WithPrefix(c.prefix)).Claim(t.Context(), c.key, c.prefix, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, sonzaihook.Claimed, state, "%q %q", c.prefix, c.key)
+	}
+}
+
 func TestWithKeepReplacesWhatTheReceiverAsksFor(t *testing.T) {
 	t.Parallel()
 	server := startMini(t)

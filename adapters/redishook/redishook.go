@@ -46,14 +46,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/internal/redisscript"
 )
 
 // Store is a sonzaihook.Store on Redis. It is safe for concurrent use by any
 // number of goroutines, processes and machines. Make one with [New].
 type Store struct {
-	client redis.UniversalClient
-	prefix string
-	keep   time.Duration // 0: what the receiver asks for
+	client  redis.UniversalClient
+	scripts *redisscript.Store
 }
 
 var _ sonzaihook.Store = (*Store)(nil)
@@ -79,16 +79,18 @@ func New(client redis.UniversalClient, options ...Option) (*Store, error) {
 	if err := checkClient(client); err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, prefix: DefaultPrefix}
+	c := config{prefix: DefaultPrefix}
 	for _, option := range options {
 		if option == nil {
 			return nil, fmt.Errorf("%w: an option is nil", ErrInvalidOption)
 		}
-		option(s)
+		option(&c)
 	}
-	if s.keep < 0 {
-		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, s.keep)
+	if c.keep < 0 {
+		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, c.keep)
 	}
+	s := &Store{client: client}
+	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, s.run)
 	return s, nil
 }
 
@@ -118,53 +120,23 @@ func checkClient(client redis.UniversalClient) error {
 
 // Claim implements sonzaihook.Store in one round trip.
 func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
-	answer, err := s.run(ctx, claimScript, key, token, milliseconds(lease))
-	if err != nil {
-		return 0, fmt.Errorf("redishook: claim: %w", err)
-	}
-	switch answer {
-	case granted:
-		return sonzaihook.Claimed, nil
-	case held:
-		return sonzaihook.InFlight, nil
-	case done:
-		return sonzaihook.Done, nil
-	}
-	return 0, fmt.Errorf("redishook: claim: unexpected answer %d", answer)
+	return s.scripts.Claim(ctx, key, token, lease)
 }
 
 // Commit implements sonzaihook.Store in one round trip.
 func (s *Store) Commit(ctx context.Context, key, token string, keep time.Duration) error {
-	if s.keep > 0 {
-		keep = s.keep
-	}
-	answer, err := s.run(ctx, commitScript, key, token, milliseconds(keep))
-	return settled("commit", answer, err)
+	return s.scripts.Commit(ctx, key, token, keep)
 }
 
 // Release implements sonzaihook.Store in one round trip.
 func (s *Store) Release(ctx context.Context, key, token string) error {
-	answer, err := s.run(ctx, releaseScript, key, token)
-	return settled("release", answer, err)
+	return s.scripts.Release(ctx, key, token)
 }
 
-func settled(what string, answer int64, err error) error {
-	switch {
-	case err != nil:
-		return fmt.Errorf("redishook: %s: %w", what, err)
-	case answer != granted:
-		return fmt.Errorf("redishook: %s: %w", what, sonzaihook.ErrLeaseLost)
+func (s *Store) run(ctx context.Context, script, key string, args ...string) (int64, error) {
+	values := make([]any, len(args))
+	for i, arg := range args {
+		values[i] = arg
 	}
-	return nil
-}
-
-// run sends a script with its text, not with its digest: the text is short, and so
-// a server that has just started, or was just promoted, costs no second round trip.
-func (s *Store) run(ctx context.Context, script, key, token string, args ...any) (int64, error) {
-	return s.client.Eval(ctx, script, []string{s.prefix + key}, append([]any{heldBy + token}, args...)...).Int64()
-}
-
-// milliseconds rounds up, because Redis refuses a time to live of zero.
-func milliseconds(d time.Duration) int64 {
-	return max(int64((d-1)/time.Millisecond)+1, 1)
+	return s.client.Eval(ctx, script, []string{key}, values...).Int64()
 }
