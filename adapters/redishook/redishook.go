@@ -10,6 +10,25 @@
 // identity is one key, each call one round trip, and an accepted delivery makes two
 // calls: claim and commit.
 //
+// # Many deliveries at a time
+//
+// [New] takes whatever runs scripts. A client sends each call by itself, which
+// serves some ten thousand deliveries a second. Where that is not enough, or each
+// instance has dozens of deliveries under way at a time, an AutoPipeliner of
+// go-redis sends the calls that wait together:
+//
+//	pipeliner, err := client.AutoPipeline()
+//	…
+//	store, err := redishook.New(pipeliner)
+//
+// With few deliveries at a time it gains nothing. It is experimental in go-redis:
+// its interface and behaviour may change with any version. It sends calls under a
+// context of its own, so that a call whose context has ended returns and may still
+// reach the server later, which delays a retry of that delivery by its lease at
+// most. The client's MaxRetries must not be negative, else one connection that
+// breaks fails every call that shared it. The package rueidishook keeps the same
+// data with a client that always works this way.
+//
 // # Settings of the server
 //
 // Set maxmemory-policy to noeviction. Every other policy may throw out a claim
@@ -52,7 +71,7 @@ import (
 // Store is a sonzaihook.Store on Redis. It is safe for concurrent use by any
 // number of goroutines, processes and machines. Make one with [New].
 type Store struct {
-	client  redis.UniversalClient
+	client  redis.Scripter
 	scripts *redisscript.Store
 }
 
@@ -67,16 +86,22 @@ var (
 	ErrUnsafeServer = errors.New("redishook: unsafe server")
 )
 
-// New returns a store that uses the client, which stays the caller's to close.
-// It does not connect.
+// New returns a store that uses the client, which stays the caller's to close. It
+// does not connect.
 //
-// The client must have ContextTimeoutEnabled, else a call to a server that hangs
-// outlives its context; and it must not be a redis.Ring, which moves keys to
-// another server when one is down and so hands out claims twice. Of a client of
-// the caller's own type neither can be seen, and it is taken as it is. New returns
-// an error that wraps [ErrUnsuitableClient] or [ErrInvalidOption].
-func New(client redis.UniversalClient, options ...Option) (*Store, error) {
-	if err := checkClient(client); err != nil {
+// The client is a redis.Client, a redis.ClusterClient, a redis.AutoPipeliner of
+// either, or a type of the caller's own that runs scripts. A redis.Client or
+// redis.ClusterClient must have ContextTimeoutEnabled, else a call to a server that
+// hangs keeps its connection long after its context has ended. A redis.Ring moves
+// keys to another server when one is down, and so hands out claims twice. These, and
+// nil in any form, New refuses with an error that wraps [ErrUnsuitableClient]; an
+// impossible option is [ErrInvalidOption].
+//
+// With every other type, which may not return when a context ends, each call runs
+// in a goroutine and is left behind then.
+func New(client redis.Scripter, options ...Option) (*Store, error) {
+	bounded, err := checkClient(client)
+	if err != nil {
 		return nil, err
 	}
 	c := config{prefix: DefaultPrefix}
@@ -90,32 +115,34 @@ func New(client redis.UniversalClient, options ...Option) (*Store, error) {
 		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, c.keep)
 	}
 	s := &Store{client: client}
-	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, s.run)
+	run := s.run
+	if !bounded {
+		run = redisscript.Await(run)
+	}
+	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, run)
 	return s, nil
 }
 
-func checkClient(client redis.UniversalClient) error {
-	heedsContext := true
+// checkClient reports whether calls of the client are known to return when their
+// context ends.
+func checkClient(client redis.Scripter) (bounded bool, err error) {
+	if redisscript.IsNil(client) {
+		return false, fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
+	}
 	switch c := client.(type) {
-	case nil:
-		return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
 	case *redis.Ring:
-		return fmt.Errorf("%w: a redis.Ring moves keys when a shard is down", ErrUnsuitableClient)
+		return false, fmt.Errorf("%w: a redis.Ring moves keys when a shard is down", ErrUnsuitableClient)
 	case *redis.Client:
-		if c == nil {
-			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
-		}
-		heedsContext = c.Options().ContextTimeoutEnabled
+		bounded = c.Options().ContextTimeoutEnabled
 	case *redis.ClusterClient:
-		if c == nil {
-			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
-		}
-		heedsContext = c.Options().ContextTimeoutEnabled
+		bounded = c.Options().ContextTimeoutEnabled
+	default:
+		return false, nil
 	}
-	if !heedsContext {
-		return fmt.Errorf("%w: set ContextTimeoutEnabled in its options, else a call does not end with its context", ErrUnsuitableClient)
+	if !bounded {
+		return false, fmt.Errorf("%w: set ContextTimeoutEnabled in its options, else a call does not end with its context", ErrUnsuitableClient)
 	}
-	return nil
+	return true, nil
 }
 
 // Claim implements sonzaihook.Store in one round trip.
