@@ -16,7 +16,7 @@ import (
 const module = "github.com/sonzaihook/sonzaihook"
 
 // onRedis are the adapters that run the same scripts.
-var onRedis = []string{"redishook"}
+var onRedis = []string{"redishook", "rueidishook"}
 
 // An application pays for what it mounts: the root package needs no framework, and
 // an adapter one library and no other adapter. What adapters share is internal.
@@ -28,6 +28,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		"ginhook":      "github.com/gin-gonic/gin",
 		"validatehook": "github.com/go-playground/validator",
 		"redishook":    "github.com/redis/go-redis",
+		"rueidishook":  "github.com/redis/rueidis",
 	} {
 		want := []string{module}
 		if slices.Contains(onRedis, dir) {
