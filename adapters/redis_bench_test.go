@@ -58,11 +58,13 @@ func BenchmarkRedis(b *testing.B) {
 
 func redisStores(b *testing.B, addr string) ([]string, map[string]sonzaihook.Store) {
 	b.Helper()
-	names := []string{"plain", "pipeliner", "rueidis"}
+	names := []string{"plain", "pipeliner", "deferred", "rueidis"}
 	pipeliner, err := newGoRedis(b, addr).AutoPipeline()
 	require.NoError(b, err)
+	deferred, err := newGoRedis(b, addr).AsyncAutoPipeline()
+	require.NoError(b, err)
 	stores := map[string]sonzaihook.Store{}
-	for name, client := range map[string]redis.Scripter{"plain": newGoRedis(b, addr), "pipeliner": pipeliner} {
+	for name, client := range map[string]redis.Scripter{"plain": newGoRedis(b, addr), "pipeliner": pipeliner, "deferred": deferred} {
 		store, err := redishook.New(client)
 		require.NoError(b, err)
 		stores[name] = store

@@ -55,7 +55,7 @@ func ExampleNew() {
 func ExampleNew_pipeliner() {
 	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 	defer client.Close()
-	pipeliner, err := client.AutoPipeline()
+	pipeliner, err := client.AsyncAutoPipeline()
 	if err != nil {
 		panic(err)
 	}

@@ -12,22 +12,22 @@
 //
 // # Many deliveries at a time
 //
-// [New] takes whatever runs scripts. A client sends each call by itself, which
-// serves some ten thousand deliveries a second. Where that is not enough, or each
-// instance has dozens of deliveries under way at a time, an AutoPipeliner of
-// go-redis sends the calls that wait together:
+// [New] takes whatever runs scripts. A client sends each call by itself, and with
+// few deliveries at a time nothing is faster. Where an instance has dozens under
+// way, an AutoPipeliner of go-redis sends the calls that wait together, which
+// handles half as many deliveries again with 64 at a time:
 //
-//	pipeliner, err := client.AutoPipeline()
+//	pipeliner, err := client.AsyncAutoPipeline()
 //	…
 //	store, err := redishook.New(pipeliner)
 //
-// With few deliveries at a time it gains nothing. It is experimental in go-redis:
-// its interface and behaviour may change with any version. It sends calls under a
-// context of its own, so that a call whose context has ended returns and may still
-// reach the server later, which delays a retry of that delivery by its lease at
-// most. The client's MaxRetries must not be negative, else one connection that
-// breaks fails every call that shared it. The package rueidishook keeps the same
-// data with a client that always works this way.
+// One from AutoPipeline fits too, and costs a goroutine for each call. Either is
+// experimental in go-redis: its interface and behaviour may change with any
+// version. It sends calls under a context of its own, so that a call whose context
+// has ended returns and may still reach the server later, which delays a retry of
+// that delivery by its lease at most. The client's MaxRetries must not be negative,
+// else a connection that breaks fails every call that shared it. The package
+// rueidishook keeps the same data with a client that always works this way.
 //
 // # Settings of the server
 //
@@ -97,8 +97,10 @@ var (
 // nil in any form, New refuses with an error that wraps [ErrUnsuitableClient]; an
 // impossible option is [ErrInvalidOption].
 //
-// With every other type, which may not return when a context ends, each call runs
-// in a goroutine and is left behind then.
+// A call returns at the deadline of its context, which a receiver always sets; only
+// with a redis.Client or redis.ClusterClient does a cancellation go unheard. With a
+// type that does not see to the deadline, an AutoPipeliner that waits for each call
+// among them, each call runs in a goroutine, which is left behind then.
 func New(client redis.Scripter, options ...Option) (*Store, error) {
 	bounded, err := checkClient(client)
 	if err != nil {
@@ -116,7 +118,9 @@ func New(client redis.Scripter, options ...Option) (*Store, error) {
 	}
 	s := &Store{client: client}
 	run := s.run
-	if !bounded {
+	if pipeliner, ok := client.(*redis.AutoPipeliner); ok && !pipeliner.IsBlocking() {
+		run = deferred(pipeliner)
+	} else if !bounded {
 		run = redisscript.Await(run)
 	}
 	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, run)
@@ -166,4 +170,24 @@ func (s *Store) run(ctx context.Context, script, key string, args ...string) (in
 		values[i] = arg
 	}
 	return s.client.Eval(ctx, script, []string{key}, values...).Int64()
+}
+
+// deferred runs scripts through a pipeliner that waits for a call only when it is
+// asked to, and then no longer than a context lasts.
+func deferred(pipeliner *redis.AutoPipeliner) redisscript.Run {
+	return func(ctx context.Context, script, key string, args ...string) (int64, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		values := append(make([]any, 0, 6), "eval", script, 1, key)
+		for _, arg := range args {
+			values = append(values, arg)
+		}
+		call := redis.NewCmd(ctx, values...)
+		call.SetFirstKeyPos(3)
+		if err := pipeliner.Submit(ctx, call).WaitContext(ctx); err != nil {
+			return 0, err
+		}
+		return call.Int64()
+	}
 }

@@ -59,6 +59,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -72,6 +73,8 @@ import (
 type Store struct {
 	client  rueidis.Client
 	scripts *redisscript.Store
+	await   redisscript.Run // send, in a goroutine
+	late    atomic.Bool     // the last call did not return before its context had ended
 }
 
 var _ sonzaihook.Store = (*Store)(nil)
@@ -103,7 +106,8 @@ func New(client rueidis.Client, options ...Option) (*Store, error) {
 		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, c.keep)
 	}
 	s := &Store{client: client}
-	s.scripts = redisscript.NewStore("rueidishook", c.prefix, c.keep, redisscript.Await(s.run))
+	s.await = redisscript.Await(s.send)
+	s.scripts = redisscript.NewStore("rueidishook", c.prefix, c.keep, s.run)
 	return s, nil
 }
 
@@ -122,12 +126,33 @@ func (s *Store) Release(ctx context.Context, key, token string) error {
 	return s.scripts.Release(ctx, key, token)
 }
 
-// run waits longer than its context where a connection has no room for another
-// call, or where the context is cancelled before its deadline.
+// run leaves no call behind its context. rueidis sees to that, unless so many calls
+// wait for a server that hangs that a connection has no room for another: the next
+// one waits for room, whatever its context. So as soon as one call was late, and
+// until one is answered in time, each goes in a goroutine.
 func (s *Store) run(ctx context.Context, script, key string, args ...string) (int64, error) {
-	eval := s.client.B().Eval().Script(script).Numkeys(1).Key(key).Arg(args...).Build()
-	return s.client.Do(ctx, eval.ToRetryable()).AsInt64()
+	send := s.send
+	if s.late.Load() {
+		send = s.await
+	}
+	answer, err := send(ctx, script, key, args...)
+	if late := err != nil && ctx.Err() != nil; late != s.late.Load() {
+		s.late.Store(late)
+	}
+	return answer, err
 }
+
+func (s *Store) send(ctx context.Context, script, key string, args ...string) (int64, error) {
+	eval := s.client.B().Eval().Script(script).Numkeys(1).Key(key).Arg(args...).Build()
+	return s.client.Do(undated{ctx}, eval.ToRetryable()).AsInt64()
+}
+
+// undated is a context without its deadline: it ends at the same time. With a
+// deadline rueidis waits for the answer alone, does not hear a cancellation, and
+// closes the connection when the time is up.
+type undated struct{ context.Context }
+
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Check asks every master that the client knows whether it may forget claims. It
 // returns an error that wraps [ErrUnsafeServer] where maxmemory-policy is not

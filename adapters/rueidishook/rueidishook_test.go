@@ -2,6 +2,7 @@ package rueidishook_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,20 +107,40 @@ func TestErrorsOfTheServerAreWrapped(t *testing.T) {
 	}
 }
 
-// hanging is a client whose calls never return, and do not look at their context.
-type hanging struct{ rueidis.Client }
+// full is a client on whose connections there is no room for another call: the
+// first ends with its context, and then each waits for ever.
+type full struct {
+	rueidis.Client
+	calls atomic.Int64
+}
 
-func (hanging) Do(context.Context, rueidis.Completed) rueidis.RedisResult { select {} }
+func (f *full) Do(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
+	switch n := f.calls.Add(1); {
+	case n == 1:
+		<-ctx.Done()
+		return rueidis.NewErrorResult(ctx.Err())
+	case n <= 3:
+		select {}
+	}
+	return f.Client.Do(ctx, c)
+}
 
-func TestACallReturnsWithItsContextWhateverTheClientDoes(t *testing.T) {
+func TestACallReturnsWithItsContextAlsoWhereThereIsNoRoom(t *testing.T) {
 	t.Parallel()
 	_, client := mini(t)
-	store, err := rueidishook.New(hanging{client})
+	store, err := rueidishook.New(&full{Client: client})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
-	_, err = store.Claim(ctx, "k", "a", time.Minute)
-	require.ErrorIs(t, err, context.Canceled)
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Millisecond, cancel)
+		_, err = store.Claim(ctx, "k", "a", time.Minute)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	for range 2 {
+		state, err := store.Claim(t.Context(), "k", "a", time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, sonzaihook.Claimed, state)
+	}
 }
 
 func TestCheckReturnsTheErrorOfAServerThatCannotBeAsked(t *testing.T) {
