@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,10 +25,11 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 	t.Parallel()
 	for dir, library := range map[string]string{
 		"httphook":     "",
-		"echohook":     "github.com/labstack/echo",
+		"echohook":     "github.com/labstack/echo/v4",
+		"echo5hook":    "github.com/labstack/echo/v5",
 		"ginhook":      "github.com/gin-gonic/gin",
-		"validatehook": "github.com/go-playground/validator",
-		"redishook":    "github.com/redis/go-redis",
+		"validatehook": "github.com/go-playground/validator/v10",
+		"redishook":    "github.com/redis/go-redis/v9",
 		"rueidishook":  "github.com/redis/rueidis",
 	} {
 		want := []string{module}
@@ -68,11 +70,20 @@ func imports(t *testing.T, dir string) []string {
 				continue
 			}
 			if !strings.HasPrefix(path, module) {
-				path = strings.Join(parts[:3], "/")
+				path = strings.Join(parts[:3+major(parts)], "/")
 			}
 			found = append(found, path)
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// major returns 1 where a module's path has a major version, as two versions of
+// one library are two libraries.
+func major(parts []string) int {
+	if len(parts) > 3 && regexp.MustCompile(`^v[0-9]+$`).MatchString(parts[3]) {
+		return 1
+	}
+	return 0
 }

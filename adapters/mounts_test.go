@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	middleware5 "github.com/labstack/echo/v5/middleware"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/echohook"
@@ -125,6 +126,29 @@ var mounts = []mount{
 	{name: "echo Verify", hint: echoHint, verifies: true, serve: onEchoVerify()},
 	{name: "echo Verify, all", hint: echoHint, verifies: true, serve: onEchoVerify(echoTimeout(aMinute), requestLogger,
 		middleware.Recover(), middleware.Secure(), middleware.BodyLimit("1M"), middleware.Gzip(), bodyDump)},
+
+	{name: "echo5", hint: echoHint, serve: onEcho5()},
+	{name: "echo5 Recover", hint: echoHint, serve: onEcho5(middleware5.Recover())},
+	{name: "echo5 BodyLimit above", hint: echoHint, serve: onEcho5(middleware5.BodyLimit(highLimit))},
+	{name: "echo5 BodyLimit below", hint: echoHint, serve: onEcho5(middleware5.BodyLimit(lowLimit)), except: map[string]exception{
+		"over the limit, announced": {http.StatusRequestEntityTooLarge, "Request Entity Too Large",
+			"BodyLimit answers by the Content-Length and calls no handler"},
+	}},
+	{name: "echo5 BodyDump", hint: echoHint, serve: onEcho5(bodyDump5)},
+	{name: "echo5 Gzip", hint: echoHint, serve: onEcho5(middleware5.Gzip())},
+	{name: "echo5 ContextTimeout", hint: echoHint, serve: onEcho5(middleware5.ContextTimeout(aMinute))},
+	{name: "echo5 CORS", hint: echoHint, serve: onEcho5(middleware5.CORS("*"))},
+	{name: "echo5 Secure", hint: echoHint, serve: onEcho5(middleware5.Secure())},
+	{name: "echo5 RequestLogger", hint: echoHint, serve: onEcho5(requestLogger5)},
+	{name: "echo5 Decompress", hint: echoHint, serve: onEcho5(middleware5.Decompress()), except: map[string]exception{
+		"content encoding that is not true": {http.StatusInternalServerError, "Internal Server Error",
+			"Decompress fails on the body and calls no handler"},
+	}},
+	{name: "echo5 all", hint: echoHint, serve: onEcho5(middleware5.ContextTimeout(aMinute), requestLogger5, middleware5.Recover(),
+		middleware5.Secure(), middleware5.BodyLimit(highLimit), middleware5.Gzip(), bodyDump5)},
+	{name: "echo5 Verify", hint: echoHint, verifies: true, serve: onEcho5Verify()},
+	{name: "echo5 Verify, all", hint: echoHint, verifies: true, serve: onEcho5Verify(middleware5.ContextTimeout(aMinute), requestLogger5,
+		middleware5.Recover(), middleware5.Secure(), middleware5.BodyLimit(highLimit), middleware5.Gzip(), bodyDump5)},
 
 	{name: "gin", hint: ginHint, serve: onGin()},
 	{name: "gin Recovery", hint: ginHint, serve: onGin(gin.RecoveryWithWriter(io.Discard))},

@@ -9,6 +9,7 @@ import (
 
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/labstack/echo/v4/middleware"
+	middleware5 "github.com/labstack/echo/v5/middleware"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -18,8 +19,8 @@ import (
 const soon = 20 * time.Millisecond
 
 // slowMounts are mounts behind middleware whose time runs out while a callback
-// runs. Some answer in the receiver's place, some only end the request's context,
-// which a receiver does not heed. None of them stops the callback.
+// runs. Some answer in the receiver's place, some only end the request's context.
+// None of them stops the callback.
 var slowMounts = []struct {
 	mount
 	answers bool // in the receiver's place
@@ -31,6 +32,7 @@ var slowMounts = []struct {
 	{mount{name: "echo Timeout and Gzip", serve: onEcho(echoTimeout(soon), middleware.Gzip())}, true},
 	{mount{name: "chi Timeout", serve: onChi(chimiddleware.Timeout(soon))}, false},
 	{mount{name: "echo ContextTimeout", serve: onEcho(middleware.ContextTimeout(soon))}, false},
+	{mount{name: "echo5 ContextTimeout", serve: onEcho5(middleware5.ContextTimeout(soon))}, false},
 }
 
 func TestACallbackOutlivesTheTimeOfMiddleware(t *testing.T) {

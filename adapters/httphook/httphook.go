@@ -1,22 +1,24 @@
-// Package httphook mounts a receiver in net/http and in every router that is
-// made of http.Handlers, chi and gorilla/mux among them.
+// Package httphook mounts a receiver in net/http and in every router that serves
+// http.Handlers, chi and gorilla/mux among them.
 //
 //	mux.Handle("/webhooks/sonzai/{event}", httphook.Handler(hooks))
 //
 // A receiver is an http.Handler itself and may be mounted as it is. [Handler]
-// adds two things: an event type that comes in the path is found whichever the
+// adds two things: an event type and a project in the path are found whichever the
 // router, and a consumed body is reported with the usual culprits of net/http.
 //
-// [Verify] authenticates and leaves the rest to a handler of the user's own.
+// [Verify] authenticates and leaves the rest to the caller's handler.
 //
-// Path parameters: net/http and chi keep them in the request, where the receiver
-// looks ("event"). gorilla/mux keeps them to itself; there the last segment of
-// the path is taken, or any parameter with
-// [PathValues](mux.Vars). A path is not signed: the type in it counts only for a
-// body that has none, and only if the secret that verified the body belongs to
-// that type alone.
+// Path parameters: "event" names the event type of a body that has none, and
+// "project" the project whose secrets are tried first
+// ("/webhooks/sonzai/{project}/{event}"). net/http and chi keep them in the request,
+// where the receiver looks. gorilla/mux keeps them to itself; there the last segment
+// of the path is taken for the event, and any parameter with
+// [PathValues](mux.Vars). A path is not signed: the type in it counts only if the
+// secret that verified the body belongs to that type alone, and the project only
+// picks secrets.
 //
-// What differs from a receiver that stands alone, and cannot be helped:
+// What differs from a receiver without a router:
 //
 //   - A route for POST alone ("POST /webhooks/sonzai") has other methods answered
 //     by the router: 405 with a body of its own. Without the method the receiver
@@ -25,8 +27,8 @@
 //     callback goes on and its claim is kept, so a copy is told to come again
 //     until it has ended. To stop the callback use sonzaihook.WithHandlerTimeout,
 //     and make it the shorter of the two.
-//   - chi's Timeout only ends the request's context, which a receiver does not
-//     heed: what has begun is finished and answered.
+//   - chi's Timeout only ends the request's context. The receiver goes on: what has
+//     begun is finished and answered.
 //   - net/http cleans paths and adds trailing slashes with a redirect, which ends
 //     a delivery: register the path exactly as it is mounted.
 package httphook
@@ -82,8 +84,8 @@ func Delivery(ctx context.Context) (*sonzaihook.Delivery, bool) {
 //
 //	router.Use(httphook.PathValues(mux.Vars))
 //
-// It is needed only where the parameter "event" is not the last segment of the
-// path. vars is called once for each request, concurrently.
+// It is needed only where the path has a parameter "project", or "event" is not its
+// last segment. vars is called once for each request, concurrently.
 func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -98,28 +100,33 @@ func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) h
 type deliveryKey struct{}
 
 func prepare(req *http.Request) {
-	if req.Body != nil {
-		req.Body = body{req.Body, pathEvent(req)}
+	if req.Body == nil {
+		return
 	}
+	event := pathValue(req, "event")
+	if event == "" {
+		event = path.Base(req.URL.Path)
+	}
+	req.Body = body{req.Body, event, pathValue(req, "project")}
 }
 
-// pathEvent returns the path value "event", unescaped, which chi leaves to others.
-// Where the router gave none it is the last segment of the path.
-func pathEvent(req *http.Request) string {
-	event := req.PathValue("event")
-	if event == "" {
-		return path.Base(req.URL.Path)
+// pathValue returns a path value. chi leaves it escaped where the path was sent in
+// another form than Go would write it.
+func pathValue(req *http.Request, name string) string {
+	value := req.PathValue(name)
+	if req.URL.RawPath == "" {
+		return value
 	}
-	if unescaped, err := url.PathUnescape(event); err == nil {
+	if unescaped, err := url.PathUnescape(value); err == nil {
 		return unescaped
 	}
-	return event
+	return value
 }
 
 // body is a request's body that knows what the receiver cannot see.
 type body struct {
 	io.ReadCloser
-	event string
+	event, project string
 }
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
@@ -131,3 +138,6 @@ func (body) ConsumedHint() string {
 
 // PathEvent is the event type in the path, for the receiver.
 func (b body) PathEvent() string { return b.event }
+
+// PathProject is the project in the path, for the receiver.
+func (b body) PathProject() string { return b.project }
