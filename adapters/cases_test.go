@@ -101,7 +101,7 @@ var cases = []sameCase{
 	{name: "stale", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
 		spoil: signed(hooktest.Stale())},
 	{name: "another secret", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
-		spoil: signed(hooktest.SignedWith("whsec_of_somebody_else"))},
+		spoil: signed(hooktest.SignedWith("whsec_of_another_tenant"))},
 	{name: "the secret of another type", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
 		secrets: sonzaihook.Secrets{sonzaihook.EventWakeup: {hooktest.Secret}}},
 	{name: "wrong authorization", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,

@@ -35,8 +35,8 @@ type mount struct {
 	name string
 	// hint stands in the log line of a body that was consumed before.
 	hint string
-	// verifies: the mount only authenticates, and a handler of the user's own
-	// stands behind it.
+	// verifies: the mount only authenticates, and the user's handler is
+	// behind it.
 	verifies bool
 	serve    func(*setup) http.Handler
 	// except says, by case, where the framework makes another answer.

@@ -36,7 +36,7 @@ func TestStoresOnRedisRecogniseEachOthersDeliveries(t *testing.T) {
 			state, err = pair[1].Claim(t.Context(), key, "b", time.Hour)
 			require.NoError(t, err)
 			require.Equal(t, sonzaihook.Done, state)
-			require.NoError(t, pair[1].Commit(t.Context(), key, "b", time.Hour), "what is done stays done, whoever says so")
+			require.NoError(t, pair[1].Commit(t.Context(), key, "b", time.Hour), "what is done stays done")
 		}
 	}
 	require.Equal(t, redishook.DefaultPrefix, rueidishook.DefaultPrefix)

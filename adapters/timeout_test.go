@@ -65,7 +65,7 @@ func TestACallbackOutlivesTheTimeOfMiddleware(t *testing.T) {
 }
 
 // Echo uses an echo.Context again as soon as Timeout has answered, while the
-// handler that was too slow still holds it. Its answer must not reach whoever has
+// handler that was too slow still holds it. Its answer must not reach the request that has
 // the context next.
 func TestALateAnswerReachesNobodyElse(t *testing.T) {
 	t.Parallel()

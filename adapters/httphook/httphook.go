@@ -4,7 +4,7 @@
 //	mux.Handle("/webhooks/sonzai/{event}", httphook.Handler(hooks))
 //
 // A receiver is an http.Handler itself and may be mounted as it is. [Handler]
-// adds two things: an event type and a project in the path are found whichever the
+// adds two things: an event type and a project in the path are found with every
 // router, and a consumed body is reported with the usual culprits of net/http.
 //
 // [Verify] authenticates and leaves the rest to the caller's handler.
@@ -21,9 +21,9 @@
 // What differs from a receiver without a router:
 //
 //   - A route for POST alone ("POST /webhooks/sonzai") has other methods answered
-//     by the router: 405 with a body of its own. Without the method the receiver
+//     by the router: 405 with the router's body. Without the method the receiver
 //     answers.
-//   - http.TimeoutHandler answers 503 with its own body when its time is up. The
+//   - http.TimeoutHandler answers 503 with its message when its time is up. The
 //     callback goes on and its claim is kept, so a copy is told to come again
 //     until it has ended. To stop the callback use sonzaihook.WithHandlerTimeout,
 //     and make it the shorter of the two.

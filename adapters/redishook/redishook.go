@@ -23,7 +23,7 @@
 //
 // One from AutoPipeline fits too, and costs a goroutine for each call. Either is
 // experimental in go-redis: its interface and behaviour may change with any
-// version. It sends calls under a context of its own, so that a call whose context
+// version. It does not send calls under their own context, so that one whose context
 // has ended returns and may still reach the server later, which delays a retry of
 // that delivery by its lease at most. The client's MaxRetries must not be negative,
 // else a connection that breaks fails every call that shared it. The package

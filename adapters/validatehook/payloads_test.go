@@ -87,7 +87,7 @@ func TestWhatThePlatformMaySendIsValid(t *testing.T) {
 		"a consolidation with an empty page of diary":   `{"event_type":"agent.consolidation","agent_id":"a","data":{"diary_entries":[{}]}}`,
 		"an agent's id that is a number":                `{"event_type":"agent.mood_change","agent_id":7,"data":{}}`,
 		"a message without a time, a user, a project":   `{"event_type":"agent.message","agent_id":"a","content":"hi"}`,
-		"an event of a type that nobody has a rule for": `{"event_type":"session.end"}`,
+		"an event of a type without rules": `{"event_type":"session.end"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
 // commitScript: ARGV is the holder and the keep in milliseconds. A key that is
-// done stays as it is, whoever did it, so that a commit whose answer was lost can
+// done stays as it is, also if another holder did it, so that a commit whose answer was lost can
 // be sent again.
 const commitScript = `local v = redis.call('GET', KEYS[1])
 if v == 'done' then return 1 end
