@@ -65,9 +65,9 @@ func TestACallbackOutlivesTheTimeOfMiddleware(t *testing.T) {
 }
 
 // Echo uses an echo.Context again as soon as Timeout has answered, while the
-// handler that was too slow still holds it. Its answer must not reach the request that has
-// the context next.
-func TestALateAnswerReachesNobodyElse(t *testing.T) {
+// handler that was too slow still holds it. Its answer must not reach the request
+// that has the context next.
+func TestALateAnswerReachesNoOtherRequest(t *testing.T) {
 	t.Parallel()
 	m := mount{serve: onEcho(echoTimeout(soon))}
 	release := make(chan struct{})
