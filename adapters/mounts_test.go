@@ -15,12 +15,10 @@ import (
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gorilla/mux"
-	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	middleware5 "github.com/labstack/echo/v5/middleware"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/adapters/echohook"
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
 )
@@ -232,57 +230,6 @@ func onGorilla(path string, middleware ...mux.MiddlewareFunc) func(*setup) http.
 		router.Use(middleware...)
 		router.Handle(path, httphook.Handler(s.hooks))
 		return router
-	}
-}
-
-// echo
-
-func echoTimeout(d time.Duration) echo.MiddlewareFunc {
-	return middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: d}) //nolint:staticcheck // deprecated and still in use
-}
-
-var bodyDump = middleware.BodyDump(func(echo.Context, []byte, []byte) {})
-
-var requestLogger = middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
-	LogStatus: true, LogError: true, HandleError: true,
-	LogValuesFunc: func(echo.Context, middleware.RequestLoggerValues) error { return nil },
-})
-
-func newEcho(s *setup) *echo.Echo {
-	e := echo.New()
-	e.Logger.SetOutput(io.Discard)
-	if s.consume {
-		e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				var into map[string]any
-				_ = c.Bind(&into)
-				return next(c)
-			}
-		})
-	}
-	return e
-}
-
-func onEcho(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
-	return func(s *setup) http.Handler {
-		e := newEcho(s)
-		e.Use(middleware...)
-		e.Any(echoPath, echohook.Handler(s.hooks))
-		return e
-	}
-}
-
-func onEchoVerify(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
-	return func(s *setup) http.Handler {
-		e := newEcho(s)
-		e.Use(middleware...)
-		e.Any(echoPath, func(c echo.Context) error {
-			d, ok := echohook.Delivery(c)
-			body, err := io.ReadAll(c.Request().Body)
-			s.route(c.Response(), d, ok, body)
-			return err
-		}, echohook.Verify(s.hooks))
-		return e
 	}
 }
 
