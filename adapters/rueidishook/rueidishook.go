@@ -23,10 +23,12 @@
 // client that misses the message of a failover keeps asking the old master.
 // DisableAutoPipelining takes away what rueidis is used for here.
 //
-// A call returns when its context ends, also while a server hangs. It may still
-// reach the server later, which delays a retry of that delivery by its lease at
-// most. A call whose connection breaks is sent again while its context lasts, which
-// the scripts allow for.
+// A call returns when its context ends, also while a server hangs; only where the
+// client opens a connection in the middle of its work, as ConnLifetime makes it, may
+// a call take as long as Dialer.Timeout. A call that has returned may still reach
+// the server later, which delays a retry of that delivery by its lease at most. A
+// call whose connection breaks is sent again while its context lasts, which the
+// scripts allow for.
 //
 // # Settings of the server
 //
@@ -71,10 +73,10 @@ import (
 // Store is a sonzaihook.Store on Redis. It is safe for concurrent use by any
 // number of goroutines, processes and machines. Make one with [New].
 type Store struct {
-	client  rueidis.Client
-	scripts *redisscript.Store
-	await   redisscript.Run // send, in a goroutine
-	late    atomic.Bool     // the last call did not return before its context had ended
+	client   rueidis.Client
+	scripts  *redisscript.Store
+	await    redisscript.Run // send, in a goroutine
+	answered atomic.Int64    // calls in a row, counted up to steady
 }
 
 var _ sonzaihook.Store = (*Store)(nil)
@@ -126,18 +128,24 @@ func (s *Store) Release(ctx context.Context, key, token string) error {
 	return s.scripts.Release(ctx, key, token)
 }
 
-// run leaves no call behind its context. rueidis sees to that, unless so many calls
-// wait for a server that hangs that a connection has no room for another: the next
-// one waits for room, whatever its context. So as soon as one call was late, and
-// until one is answered in time, each goes in a goroutine.
+// steady is after how many calls in a row that were answered the client is trusted
+// to return when a context ends: by then its connections are open.
+const steady = 256
+
+// run returns when its context ends. rueidis sees to that while a call waits for
+// its answer, but not while a connection is opened, or has no room for another call
+// because a server hangs. So until the client is steady, and again after an error,
+// each call has a goroutine, which costs a fifth of the throughput.
 func (s *Store) run(ctx context.Context, script, key string, args ...string) (int64, error) {
 	send := s.send
-	if s.late.Load() {
+	if s.answered.Load() < steady {
 		send = s.await
 	}
 	answer, err := send(ctx, script, key, args...)
-	if late := err != nil && ctx.Err() != nil; late != s.late.Load() {
-		s.late.Store(late)
+	if err != nil {
+		s.answered.Store(0)
+	} else if s.answered.Load() < steady {
+		s.answered.Add(1)
 	}
 	return answer, err
 }

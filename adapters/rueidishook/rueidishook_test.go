@@ -107,40 +107,60 @@ func TestErrorsOfTheServerAreWrapped(t *testing.T) {
 	}
 }
 
-// full is a client on whose connections there is no room for another call: the
-// first ends with its context, and then each waits for ever.
-type full struct {
+// moody is a client of which some calls end only with their context, and some never.
+type moody struct {
 	rueidis.Client
-	calls atomic.Int64
+	mood atomic.Int64
 }
 
-func (f *full) Do(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
-	switch n := f.calls.Add(1); {
-	case n == 1:
+const (
+	answers = iota
+	endsWithContext
+	hangs
+)
+
+func (m *moody) Do(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
+	switch m.mood.Load() {
+	case endsWithContext:
 		<-ctx.Done()
 		return rueidis.NewErrorResult(ctx.Err())
-	case n <= 3:
+	case hangs:
 		select {}
 	}
-	return f.Client.Do(ctx, c)
+	return m.Client.Do(ctx, c)
 }
 
-func TestACallReturnsWithItsContextAlsoWhereThereIsNoRoom(t *testing.T) {
+// A client hangs while it opens its first connections, and again once calls have
+// gone unanswered for so long that a connection has no room for more.
+func TestACallReturnsWithItsContextWhateverTheClientDoes(t *testing.T) {
 	t.Parallel()
 	_, client := mini(t)
-	store, err := rueidishook.New(&full{Client: client})
+	moods := &moody{Client: client}
+	store, err := rueidishook.New(moods)
 	require.NoError(t, err)
-	for range 3 {
+	claim := func() error {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(10*time.Millisecond, cancel)
-		_, err = store.Claim(ctx, "k", "a", time.Minute)
-		require.ErrorIs(t, err, context.Canceled)
+		defer cancel()
+		if moods.mood.Load() != answers {
+			time.AfterFunc(10*time.Millisecond, cancel)
+		}
+		_, err := store.Claim(ctx, "k", "a", time.Minute)
+		return err
 	}
-	for range 2 {
-		state, err := store.Claim(t.Context(), "k", "a", time.Minute)
-		require.NoError(t, err)
-		require.Equal(t, sonzaihook.Claimed, state)
+	for _, mood := range []int64{hangs, hangs, endsWithContext, hangs} {
+		moods.mood.Store(mood)
+		require.ErrorIs(t, claim(), context.Canceled)
 	}
+	moods.mood.Store(answers)
+	for range 1000 {
+		require.NoError(t, claim())
+	}
+	for _, mood := range []int64{endsWithContext, hangs, hangs} {
+		moods.mood.Store(mood)
+		require.ErrorIs(t, claim(), context.Canceled)
+	}
+	moods.mood.Store(answers)
+	require.NoError(t, claim())
 }
 
 func TestCheckReturnsTheErrorOfAServerThatCannotBeAsked(t *testing.T) {
