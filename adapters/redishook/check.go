@@ -25,6 +25,9 @@ func (s *Store) Check(ctx context.Context) error {
 			_, err := checkServer(ctx, node)
 			return err
 		})
+	case *redis.Client:
+		_, err := checkServer(ctx, client) // the only server that it uses
+		return err
 	case informer:
 		server, err := checkServer(ctx, client)
 		if err == nil && server.InCluster {

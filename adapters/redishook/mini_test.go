@@ -127,6 +127,65 @@ func TestCheckSaysWhenItCannotAsk(t *testing.T) {
 	require.ErrorContains(t, err, "INFO")
 }
 
+// saying is a server that answers INFO with a text.
+type saying string
+
+func (s saying) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (s saying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (s saying) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, call redis.Cmder) error {
+		call.(*redis.StringCmd).SetVal(string(s))
+		return nil
+	}
+}
+
+func (s saying) client(t *testing.T) *redis.Client {
+	client := newClient(t, "127.0.0.1:1")
+	client.AddHook(s)
+	return client
+}
+
+// asking is a client of an application's own that can ask one server.
+type asking struct {
+	redis.Scripter
+	client *redis.Client
+}
+
+func (a asking) Info(ctx context.Context, sections ...string) *redis.StringCmd {
+	return a.client.Info(ctx, sections...)
+}
+
+func TestCheckReadsWhatTheServerSays(t *testing.T) {
+	t.Parallel()
+	const (
+		good    = "# Memory\r\nmaxmemory_policy:noeviction\r\n# Cluster\r\ncluster_enabled:0\r\n"
+		evicts  = "maxmemory_policy:volatile-ttl\r\n"
+		cluster = "maxmemory_policy:noeviction\r\ncluster_enabled:1\r\n"
+	)
+	for _, c := range []struct {
+		name   string
+		client redis.Scripter
+		want   error
+	}{
+		{"a good server", saying(good).client(t), nil},
+		{"a server that says little", saying("").client(t), nil},
+		{"a server that evicts", saying(evicts).client(t), redishook.ErrUnsafeServer},
+		{"a node of a cluster, which a client has to itself", saying(cluster).client(t), nil},
+		{"a good server and an own client", asking{client: saying(good).client(t)}, nil},
+		{"a server that evicts and an own client", asking{client: saying(evicts).client(t)}, redishook.ErrUnsafeServer},
+		{"a cluster of which an own client asks one node", asking{client: saying(cluster).client(t)}, redishook.ErrUnsuitableClient},
+	} {
+		err := newStore(t, c.client).Check(t.Context())
+		if c.want == nil {
+			require.NoError(t, err, c.name)
+			continue
+		}
+		require.ErrorIs(t, err, c.want, c.name)
+	}
+}
+
 func TestNewRefusesImpossibleOptions(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, "127.0.0.1:1")
