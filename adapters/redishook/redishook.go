@@ -14,8 +14,8 @@
 //
 // [New] takes whatever runs scripts. A client sends each call by itself, and with
 // few deliveries at a time nothing is faster. Where an instance has dozens under
-// way, an AutoPipeliner of go-redis sends the calls that wait together, which
-// handles half as many deliveries again with 64 at a time:
+// way, an AutoPipeliner of go-redis sends the calls that wait together, and with 64
+// at a time handles half as many deliveries again, or twice as many:
 //
 //	pipeliner, err := client.AsyncAutoPipeline()
 //	…
