@@ -13,7 +13,7 @@ import (
 func prepare(c *echo.Context) *http.Request {
 	req := c.Request()
 	if req.Body != nil {
-		req.Body = body{req.Body, param(c, "event"), param(c, "project")}
+		req.Body = body{req.Body, param(c, "project")}
 	}
 	return req
 }
@@ -34,7 +34,7 @@ func param(c *echo.Context, name string) string {
 // body is a request's body with echo's own ways translated.
 type body struct {
 	io.ReadCloser
-	event, project string
+	project string
 }
 
 // Read turns the error of echo's BodyLimit into the one of net/http, which the
@@ -56,9 +56,6 @@ func (body) ConsumedHint() string {
 		"mount the hook outside of the group that has it, give that middleware a Skipper, or have it set " +
 		"c.Request().Body = io.NopCloser(bytes.NewReader(data)) after reading, as echo's BodyDump does"
 }
-
-// PathEvent is the event type in the path, for the receiver.
-func (b body) PathEvent() string { return b.event }
 
 // PathProject is the project in the path, for the receiver.
 func (b body) PathProject() string { return b.project }

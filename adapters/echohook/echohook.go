@@ -7,11 +7,9 @@
 // handler. Neither ever returns an error to echo: the answer is written, and echo's
 // error handler must not write another.
 //
-// The path parameter "event" names the event type of a body that has none, and
-// "project" names the project whose secrets are tried first
-// ("/webhooks/sonzai/:project/:event"). A path is not signed: the type counts only
-// if the secret that verified the body belongs to that type alone, and the project
-// only picks secrets.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/:project/:event"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
 //
 // # Where the framework answers first
 //

@@ -6,11 +6,9 @@
 // handler. Both abort gin's chain when they have answered, so that no
 // later handler answers again.
 //
-// The path parameter "event" names the event type of a body that has none, and
-// "project" names the project whose secrets are tried first
-// ("/webhooks/sonzai/:project/:event"). A path is not signed: the type counts only
-// if the secret that verified the body belongs to that type alone, and the project
-// only picks secrets.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/:project/:event"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
 //
 // A body that earlier middleware bound with ShouldBindBodyWith is still there: gin
 // keeps its bytes, and this package takes them. After ShouldBindJSON, Bind and

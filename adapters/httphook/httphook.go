@@ -4,19 +4,16 @@
 //	mux.Handle("/webhooks/sonzai/{event}", httphook.Handler(hooks))
 //
 // A receiver is an http.Handler itself and may be mounted as it is. [Handler]
-// adds two things: an event type and a project in the path are found with every
-// router, and a consumed body is reported with the usual culprits of net/http.
+// adds two things: a project in the path is found also where the router leaves it
+// escaped, and a consumed body is reported with the usual culprits of net/http.
 //
 // [Verify] authenticates and leaves the rest to the caller's handler.
 //
-// Path parameters: "event" names the event type of a body that has none, and
-// "project" the project whose secrets are tried first
-// ("/webhooks/sonzai/{project}/{event}"). net/http and chi keep them in the request,
-// where the receiver looks. gorilla/mux keeps them to itself; there the last segment
-// of the path is taken for the event, and any parameter with
-// [PathValues](mux.Vars). A path is not signed: the type in it counts only if the
-// secret that verified the body belongs to that type alone, and the project only
-// picks secrets.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/{project}/{event}"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
+// net/http and chi keep the parameters in the request, where the receiver looks.
+// gorilla/mux keeps them to itself; there use [PathValues](mux.Vars).
 //
 // What differs from a receiver without a router:
 //
@@ -38,7 +35,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
 
 	"github.com/sonzaihook/sonzaihook"
 )
@@ -84,8 +80,8 @@ func Delivery(ctx context.Context) (*sonzaihook.Delivery, bool) {
 //
 //	router.Use(httphook.PathValues(mux.Vars))
 //
-// It is needed only where the path has a parameter "project", or "event" is not its
-// last segment. vars is called once for each request, concurrently.
+// It is needed only where the path has a parameter "project". vars is called once
+// for each request, concurrently.
 func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -100,14 +96,9 @@ func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) h
 type deliveryKey struct{}
 
 func prepare(req *http.Request) {
-	if req.Body == nil {
-		return
+	if req.Body != nil {
+		req.Body = body{req.Body, pathValue(req, "project")}
 	}
-	event := pathValue(req, "event")
-	if event == "" {
-		event = path.Base(req.URL.Path)
-	}
-	req.Body = body{req.Body, event, pathValue(req, "project")}
 }
 
 // pathValue returns a path value. chi leaves it escaped where the path was sent in
@@ -126,7 +117,7 @@ func pathValue(req *http.Request, name string) string {
 // body is a request's body that knows what the receiver cannot see.
 type body struct {
 	io.ReadCloser
-	event, project string
+	project string
 }
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
@@ -135,9 +126,6 @@ func (body) ConsumedHint() string {
 		"on r.Body, or httputil.DumpRequest in another handler; mount the receiver outside of it, or have it set " +
 		"r.Body = io.NopCloser(bytes.NewReader(data)) after reading"
 }
-
-// PathEvent is the event type in the path, for the receiver.
-func (b body) PathEvent() string { return b.event }
 
 // PathProject is the project in the path, for the receiver.
 func (b body) PathProject() string { return b.project }

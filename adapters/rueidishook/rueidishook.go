@@ -12,9 +12,9 @@
 // with either share one server and recognise each other's deliveries. rueidis sends
 // the calls that wait together over few connections. With dozens of deliveries at a
 // time it handles nearly twice as many as a client that sends each call by itself,
-// with one at a time fewer. Each identity is one key, each call one round trip, and an accepted
-// delivery makes two calls: claim and commit. It is tested with Redis 7; a single
-// node, Sentinel and Cluster all do.
+// with one at a time fewer. Each identity is one key, each call one round trip, and
+// an accepted delivery makes two calls: claim and commit. It is tested with Redis 7;
+// a single node, Sentinel and Cluster all do.
 //
 // # Settings of the client
 //
