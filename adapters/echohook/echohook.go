@@ -24,10 +24,11 @@
 //     body; to a sender that does not compress, as the platform, that is a
 //     connection that broke.
 //   - Timeout answers 503 when its time is up; the callback goes on and its claim
-//     is kept. Echo has deprecated it because it races with the handler; this
-//     adapter keeps out of its way. Use ContextTimeout or, for the callbacks,
-//     sonzaihook.WithHandlerTimeout. Both Timeout and ContextTimeout end the context
-//     of the request, and the receiver goes on: what has begun is finished.
+//     is kept. Echo has deprecated it because it races with the handler: beside one
+//     that is too slow, the answer to another request may be lost. Use
+//     ContextTimeout or, for the callbacks, sonzaihook.WithHandlerTimeout. Both
+//     Timeout and ContextTimeout end the context of the request, and the receiver
+//     goes on: what has begun is finished.
 //   - KeyAuth, BasicAuth and JWT middleware answer 400 or 401, which ends the
 //     delivery.
 //
