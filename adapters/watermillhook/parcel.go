@@ -1,6 +1,7 @@
 package watermillhook
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -68,7 +69,11 @@ func (p *parcel) key() string {
 // pack returns the message of a delivery.
 func pack(d *sonzaihook.Delivery, received time.Time) *message.Message {
 	p := &parcel{delivery: d, source: string(d.Source), received: received}
-	return p.message(digest(d.ID))
+	id := d.ID
+	if id == "" { // not from a hand-off
+		id, _ = sonzaihook.IdentityOf(d)
+	}
+	return p.message(digest(cmp.Or(id, string(d.Body))))
 }
 
 // again returns the message by which a parcel is sent once more. A broker may drop

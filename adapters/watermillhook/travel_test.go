@@ -113,3 +113,15 @@ func TestAWorkerThatForgetsTheSourceLosesNothing(t *testing.T) {
 	require.Equal(t, 1, ran)
 	require.Empty(t, p.messages)
 }
+
+// Without an identity of the caller's, two events still have two message ids.
+func TestADeliveryWithoutAnIdentityGetsAMessageIDOfItsOwn(t *testing.T) {
+	t.Parallel()
+	var p topic
+	publish, ids := watermillhook.Publish(&p, "sonzai"), map[string]bool{}
+	for _, body := range [][]byte{mood("evt_1"), mood("evt_2"), []byte("no JSON"), []byte("none either")} {
+		require.NoError(t, publish(t.Context(), &sonzaihook.Delivery{Source: sonzaihook.SourcePoll, Body: body}))
+		ids[p.take(t).UUID] = true
+	}
+	require.Len(t, ids, 4)
+}
