@@ -1,0 +1,204 @@
+package inspector
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/internal/diagnosis"
+)
+
+// meaning is what a code says, and what the platform does on hearing it.
+type meaning struct{ What, Next string }
+
+const (
+	stops = "The platform takes this as done and does not send it again."
+	final = "The platform does not send it again: a 4xx is final."
+	again = "The platform sends it again, up to four times in all."
+)
+
+var meanings = map[string]meaning{
+	sonzaihook.CodeProcessed:            {"The callbacks ran and returned no error.", stops},
+	sonzaihook.CodeDuplicate:            {"A copy with the same identity was handled before, so no callback ran.", stops},
+	sonzaihook.CodeIgnored:              {"No callback takes this type, or one chose to ignore it.", stops},
+	sonzaihook.CodeQueued:               {"A queue has it. The callbacks run later, in a worker.", stops},
+	sonzaihook.CodeUndecodable:          {"The signature is right, but the body is not one JSON object with a type.", final},
+	sonzaihook.CodeUnauthorized:         {"The receiver does not believe that this is from the platform.", final},
+	sonzaihook.CodeMethodNotAllowed:     {"Deliveries are POST requests; this was another.", final},
+	sonzaihook.CodeBodyTooLarge:         {"The body is longer than the receiver takes.", final},
+	sonzaihook.CodeUnsupportedMediaType: {"The body is not JSON, or it is compressed.", final},
+	sonzaihook.CodeInvalid:              {"The validator refused the event.", final},
+	sonzaihook.CodeRejected:             {"A callback refused it for good.", final},
+	sonzaihook.CodeFailed:               {"A callback returned an error or ran out of time.", again},
+	sonzaihook.CodePanicked:             {"The program's own code panicked while it handled this.", again},
+	sonzaihook.CodeBodyConsumed:         {"Something read the body before the receiver could.", again},
+	sonzaihook.CodeInFlight:             {"A copy was running at that moment.", again},
+	sonzaihook.CodeStoreUnavailable:     {"The store did not say whether this was handled before, so nothing ran.", again},
+	sonzaihook.CodeQueueUnavailable:     {"The queue did not take it, so nothing ran.", again},
+	sonzaihook.CodeShuttingDown:         {"The receiver was shutting down.", again},
+	sonzaihook.CodeOverloaded:           {"As many deliveries were running as the receiver allows.", again},
+	sonzaihook.CodeBodyUnreadable:       {"The connection broke while the body was read.", again},
+	sonzaihook.CodeRetryLater:           {"A callback asked for another try, or a new secret was on its way.", again},
+}
+
+func (r *record) meaning() meaning {
+	switch {
+	case r.out != nil:
+		if m, known := meanings[r.out.code]; known {
+			return m
+		}
+		return meaning{"The receiver answered with a code that is not known here.", ""}
+	case r.status == 0:
+		return meaning{"No answer was written: the handler panicked or the client went away.", again}
+	}
+	return meaning{"The answer was not the receiver's: something in front of it answered.", ""}
+}
+
+// finding is one thing that is wrong, and what to do about it.
+type finding struct {
+	Kind, What, Fix string
+}
+
+// verdict is what there is to say about a signature.
+type verdict struct {
+	Good     bool
+	Title    string
+	Findings []finding
+	Secrets  []string // what the numbers of secrets stand for
+	Tried    int
+}
+
+// mends are for refusals that are not about how the signature was made.
+var mends = []struct {
+	err  error
+	find finding
+}{
+	{sonzaihook.ErrWrongAuthorization, finding{"header", "the Authorization header is not the one that the receiver demands",
+		"register the webhook with the auth_header that the receiver was given, or change WithAuthorization"}},
+	{sonzaihook.ErrSecretOfOtherType, finding{"secret", "the secret that signed it belongs to another event type",
+		"each registration has a secret of its own: give the receiver this type's secret under this type"}},
+	{sonzaihook.ErrSecretAwaited, finding{"secret", "no secret fits, and a new one was on its way", "nothing, if the next attempt is accepted"}},
+	{sonzaihook.ErrMethodNotAllowed, finding{"request", "it is not a POST request", "a redirect on the way turns a POST into a GET: register the address it leads to"}},
+	{sonzaihook.ErrBodyTooLarge, finding{"body", "the body is longer than the receiver takes", "raise WithMaxBody if such events are real"}},
+	{sonzaihook.ErrUnsupportedMediaType, finding{"header", "the content type is not JSON, or the body has a content encoding", "find what rewrites the headers on the way"}},
+	{sonzaihook.ErrBodyConsumed, finding{"body", "something read the body before the receiver did", "mount the receiver outside of middleware that logs or decodes bodies"}},
+	{sonzaihook.ErrBodyUnreadable, finding{"body", "the connection broke before the body was complete", "look at the proxy in front, and at its time limits"}},
+}
+
+// explain says what is wrong with the signature of a delivery.
+func (i *Inspector) explain(r *record) verdict {
+	if r.out != nil && r.out.authentic {
+		return i.accepted(r)
+	}
+	var v verdict
+	if r.out != nil {
+		for _, mend := range mends {
+			if errors.Is(r.out.reason, mend.err) {
+				v.Findings = append(v.Findings, mend.find)
+			}
+		}
+	}
+	switch {
+	case len(v.Findings) > 0 && r.out.reason != sonzaihook.ErrSecretAwaited:
+		v.Title = "Refused"
+	case !r.whole:
+		v.Title = "Not explained"
+		v.Findings = append(v.Findings, finding{"body", "the body was not kept whole, so the signature cannot be computed", ""})
+	default:
+		i.diagnose(r, &v)
+	}
+	return v
+}
+
+func (i *Inspector) accepted(r *record) verdict {
+	if r.origin == replayed || r.origin == dispatched {
+		return verdict{Good: true, Title: "Not signed: it did not come as a request"}
+	}
+	v := verdict{Good: true, Title: "Valid"}
+	if !r.out.signedAt.IsZero() {
+		v.Title += ", signed " + r.out.signedAt.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	}
+	if r.out.retiring {
+		v.Findings = []finding{{"secret", "it was signed with a secret that a rotation has replaced",
+			"the platform does not use the new secret yet; deliveries are refused when the grace of the old one is over"}}
+	}
+	return v
+}
+
+const mostSecrets = 32
+
+// diagnose computes what a signature may have been made of.
+func (i *Inspector) diagnose(r *record, v *verdict) {
+	i.explains <- struct{}{}
+	defer func() { <-i.explains }()
+	secrets, names := i.candidates(sonzaihook.EventType(r.typ()))
+	report := diagnosis.Explain(diagnosis.Input{
+		Body: r.body, Header: strings.Join(r.signature, ","), Secrets: secrets, Now: r.at, Tolerance: i.tolerance,
+	})
+	v.Title, v.Tried = counted(len(report.Problems), "problem"), report.Tried
+	if len(secrets) > 1 {
+		v.Secrets = names
+	}
+	for _, p := range report.Problems {
+		if len(secrets) == 0 && p.Kind == diagnosis.Match {
+			continue
+		}
+		what := p.What
+		if p.Column > 0 {
+			what = fmt.Sprintf("column %d of the header: %s", p.Column, what)
+		}
+		v.Findings = append(v.Findings, finding{string(p.Kind), what, p.Fix})
+	}
+	switch {
+	case len(secrets) == 0:
+		v.Title = "Only the form was checked"
+		v.Findings = append(v.Findings, finding{"secret", "the inspector was given no secrets, so it cannot say more", "make it with inspector.WithSecrets"})
+	case report.Valid:
+		v.Title = "Valid here"
+		v.Findings = append(v.Findings, finding{"secret", fmt.Sprintf("the signature is right with the secret of %s", names[report.Secret-1]),
+			"the receiver has other secrets than the inspector, or another clock or tolerance"})
+	case report.Authentic:
+		v.Findings = append(v.Findings, finding{"good", "the secret and the body are right", ""})
+	}
+}
+
+// candidates are the secrets that may have signed, those of the type first, and
+// what they are called.
+func (i *Inspector) candidates(typ sonzaihook.EventType) (secrets, names []string) {
+	known := *i.known.Load()
+	var types []sonzaihook.EventType
+	for t := range known {
+		types = append(types, t)
+	}
+	slices.SortFunc(types, func(a, b sonzaihook.EventType) int {
+		return strings.Compare(rank(a, typ)+string(a), rank(b, typ)+string(b))
+	})
+	for _, t := range types {
+		for n, secret := range known[t] {
+			if slices.Contains(secrets, secret) || len(secrets) == mostSecrets {
+				continue
+			}
+			name := string(t)
+			if t == sonzaihook.AnyEvent {
+				name = "every type"
+			}
+			if n > 0 {
+				name += fmt.Sprintf(" (%d)", n+1)
+			}
+			secrets, names = append(secrets, secret), append(names, name)
+		}
+	}
+	return secrets, names
+}
+
+func rank(t, wanted sonzaihook.EventType) string {
+	switch {
+	case t == sonzaihook.AnyEvent:
+		return "1"
+	case sonzaihook.CanonicalType(string(t)) == wanted:
+		return "0"
+	}
+	return "2"
+}

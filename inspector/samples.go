@@ -1,0 +1,285 @@
+package inspector
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/testdata"
+)
+
+// sendPage is the form with which a sample is changed and sent.
+type sendPage struct {
+	frame
+	Type    string
+	Types   []sonzaihook.EventType
+	Fields  []input
+	Flaws   []flaw
+	Problem string
+	Wrong   string // the field that the problem is with
+}
+
+// input is one field of the form.
+type input struct {
+	Path, Label, Value, Shape string // text, long, number, truth, json
+}
+
+// flaw is a way to send a sample that a receiver refuses.
+type flaw struct{ Name, Label string }
+
+var flaws = []flaw{
+	{"", "as the platform signs"},
+	{"tampered", "changed after it was signed"},
+	{"stale", "signed an hour ago"},
+	{"foreign", "signed with another secret"},
+	{"unsigned", "without a signature"},
+}
+
+const formPrefix = "field."
+
+func (i *Inspector) compose(w http.ResponseWriter, req *http.Request) {
+	p, body, err := i.sendPage(req.URL.Query().Get("type"))
+	if err != nil {
+		i.missing(w, "", "There is no sample of this type.")
+		return
+	}
+	p.Fields = inputs(fresh(body, i.now()), "")
+	i.render(w, http.StatusOK, "send", p)
+}
+
+func (i *Inspector) sendPage(typ string) (sendPage, *value, error) {
+	p := sendPage{frame: i.frame("", "send"), Type: typ, Types: sonzaihook.EventTypes(), Flaws: flaws}
+	if typ == "" {
+		p.Type = string(p.Types[0])
+	}
+	data, err := testdata.Files.ReadFile(p.Type + ".json")
+	if err != nil || !contains(p.Types, p.Type) {
+		return p, nil, errors.New("no such sample")
+	}
+	if i.target.Load() == nil {
+		p.Problem = "No handler is captured, so there is nowhere to send it: wrap the receiver with Capture."
+	} else if len(i.secretsOf(p.Type)) == 0 {
+		p.Problem = "The inspector has no secret for this type to sign with: make it with WithSecrets."
+	}
+	body, err := parse(data)
+	return p, body, err
+}
+
+func contains(types []sonzaihook.EventType, name string) bool {
+	for _, t := range types {
+		if string(t) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// fresh makes another event of a sample: an id that no event had, and the time.
+func fresh(body *value, now time.Time) *value {
+	for i := range body.members {
+		switch m := &body.members[i]; m.name {
+		case "event_id":
+			m.raw = quote("evt_" + strings.ToLower(rand.Text())[:16])
+		case "created_at":
+			m.raw = quote(now.UTC().Format(time.RFC3339))
+		}
+	}
+	return body
+}
+
+func quote(s string) json.RawMessage {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return json.RawMessage(`""`) // every string can be encoded
+	}
+	return raw
+}
+
+// inputs are the fields of a body that can be changed.
+func inputs(v *value, prefix string) []input {
+	var list []input
+	for i := range v.members {
+		m := &v.members[i]
+		path := prefix + m.name
+		in := input{Path: path, Label: label(m.name), Value: m.text()}
+		switch m.kind() {
+		case '{':
+			list = append(list, inputs(m, path+".")...)
+			continue
+		case '[':
+			in.Shape = "json"
+		case '"':
+			in.Shape = "text"
+			if len(in.Value) > 48 {
+				in.Shape = "long"
+			}
+		case 't':
+			in.Shape = "truth"
+		default:
+			in.Shape = "number"
+		}
+		if path != "event_type" {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// fieldError says which field of a form is wrong.
+type fieldError struct{ path, what string }
+
+func (e *fieldError) Error() string { return e.what }
+
+// change writes the values of a form into a body.
+func change(v *value, prefix string, form url.Values) error {
+	for i := range v.members {
+		m := &v.members[i]
+		path := prefix + m.name
+		if m.kind() == '{' {
+			if err := change(m, path+".", form); err != nil {
+				return err
+			}
+			continue
+		}
+		if !form.Has(formPrefix + path) {
+			continue
+		}
+		entered := form.Get(formPrefix + path)
+		raw := json.RawMessage(strings.TrimSpace(entered))
+		switch kind := m.kind(); {
+		case kind == '"':
+			raw = quote(strings.ReplaceAll(entered, "\r\n", "\n")) // as forms end lines
+		case !json.Valid(raw):
+			return &fieldError{path, "is not JSON"}
+		case kind == '0' && (&value{raw: raw}).kind() != '0':
+			return &fieldError{path, "is not a number"}
+		}
+		m.raw, m.members = raw, nil
+	}
+	return nil
+}
+
+// write appends a body as it is sent.
+func (v *value) write(b *bytes.Buffer) {
+	if v.kind() != '{' || len(v.members) == 0 {
+		b.Write(v.raw)
+		return
+	}
+	b.WriteByte('{')
+	for i := range v.members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(quote(v.members[i].name))
+		b.WriteByte(':')
+		v.members[i].write(b)
+	}
+	b.WriteByte('}')
+}
+
+func (i *Inspector) send(w http.ResponseWriter, req *http.Request) {
+	p, body, err := i.sendPage(req.PostFormValue("type"))
+	if err != nil {
+		i.missing(w, "", "There is no sample of this type.")
+		return
+	}
+	if p.Problem != "" {
+		p.Fields = inputs(body, "")
+		i.render(w, http.StatusConflict, "send", p)
+		return
+	}
+	if err := change(body, "", req.PostForm); err != nil {
+		p.Fields = entered(inputs(body, ""), req.PostForm)
+		p.Problem = err.Error()
+		var wrong *fieldError
+		if errors.As(err, &wrong) {
+			p.Problem, p.Wrong = label(wrong.path[strings.LastIndexByte(wrong.path, '.')+1:])+" "+wrong.what+".", wrong.path
+		}
+		i.render(w, http.StatusUnprocessableEntity, "send", p)
+		return
+	}
+	var text bytes.Buffer
+	body.write(&text)
+	seq := i.deliver(req.Context(), p.Type, text.Bytes(), req.PostFormValue("flaw"))
+	w.Header().Set("Location", fmt.Sprintf("deliveries/%d", seq))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// entered keeps what was typed where it cannot be sent.
+func entered(fields []input, form url.Values) []input {
+	for i := range fields {
+		if name := formPrefix + fields[i].Path; form.Has(name) {
+			fields[i].Value = form.Get(name)
+		}
+	}
+	return fields
+}
+
+func (i *Inspector) secretsOf(typ string) []string {
+	known := *i.known.Load()
+	for t, secrets := range known {
+		if t != sonzaihook.AnyEvent && string(sonzaihook.CanonicalType(string(t))) == typ && len(secrets) > 0 {
+			return secrets
+		}
+	}
+	return known[sonzaihook.AnyEvent]
+}
+
+// deliver signs a body and gives it to the captured handler, as the platform would.
+// It returns the number under which that was kept.
+func (i *Inspector) deliver(ctx context.Context, typ string, body []byte, flaw string) uint64 {
+	secret, at, signed := i.secretsOf(typ)[0], i.now(), body
+	switch flaw {
+	case "tampered":
+		signed = append(bytes.Clone(body), ' ')
+	case "stale":
+		at = at.Add(-time.Hour)
+	case "foreign":
+		secret = rand.Text()
+	}
+	target := "/webhooks/sonzai"
+	if path := i.path.Load(); path != nil {
+		target = *path
+	}
+	seq := new(uint64)
+	ctx = context.WithValue(context.WithValue(bare{ctx}, originKey{}, sample), numberKey{}, seq)
+	to := &url.URL{Path: target}
+	req := (&http.Request{
+		Method: http.MethodPost, URL: to, RequestURI: to.EscapedPath(), Host: "localhost", RemoteAddr: "127.0.0.1:0",
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/json"}, "User-Agent": {"sonzaihook-inspector"}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}).WithContext(ctx)
+	req.SetPathValue("event", typ)
+	if flaw != "unsigned" {
+		req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(signed, secret, at))
+	}
+	if i.authorization != "" {
+		req.Header.Set("Authorization", i.authorization)
+	}
+	i.target.Load().ServeHTTP(nowhere{}, req)
+	return *seq
+}
+
+// bare is a context without its values: those of the page's request, such as a
+// router's, must not be taken for the delivery's.
+type bare struct{ context.Context }
+
+func (bare) Value(any) any { return nil }
+
+// nowhere takes an answer that nobody waits for; what is captured of it is shown.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header         { return http.Header{} }
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (nowhere) WriteHeader(int)             {}
