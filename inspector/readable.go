@@ -25,7 +25,7 @@ type fact struct {
 // meter is a measure between 0 and 100.
 type meter struct {
 	Label  string
-	Value  string // for the meter element
+	Value  string // of the bar's width
 	Text   string
 	Change string
 	Up     bool

@@ -12,7 +12,7 @@ import (
 //go:embed assets pages
 var files embed.FS
 
-var views = template.Must(template.New("").ParseFS(files, "pages/*.html"))
+var views = template.Must(template.New("").Funcs(template.FuncMap{"group": newGroup}).ParseFS(files, "pages/*.html"))
 
 // routes serves the requests of the page. They are told apart by how their path
 // ends, so that the page works below any prefix, stripped or not; every link is

@@ -22,7 +22,8 @@ type sendPage struct {
 	frame
 	Type    string
 	Types   []sonzaihook.EventType
-	Fields  []input
+	Inner   []input // the event's own fields
+	Fields  []input // those around it
 	Flaws   []flaw
 	Problem string
 	Wrong   string // the field that the problem is with
@@ -31,6 +32,26 @@ type sendPage struct {
 // input is one field of the form.
 type input struct {
 	Path, Label, Value, Shape string // text, long, number, truth, json
+}
+
+// group is a part of the form.
+type group struct {
+	Legend string
+	Fields []input
+	Wrong  string
+}
+
+func newGroup(legend string, fields []input, wrong string) group { return group{legend, fields, wrong} }
+
+// fill puts the fields of a body into the form.
+func (p *sendPage) fill(fields []input) {
+	for _, in := range fields {
+		if strings.Contains(in.Path, ".") {
+			p.Inner = append(p.Inner, in)
+		} else {
+			p.Fields = append(p.Fields, in)
+		}
+	}
 }
 
 // flaw is a way to send a sample that a receiver refuses.
@@ -52,7 +73,7 @@ func (i *Inspector) compose(w http.ResponseWriter, req *http.Request) {
 		i.missing(w, "", "There is no sample of this type.")
 		return
 	}
-	p.Fields = inputs(fresh(body, i.now()), "")
+	p.fill(inputs(fresh(body, i.now()), ""))
 	i.render(w, http.StatusOK, "send", p)
 }
 
@@ -89,8 +110,10 @@ func fresh(body *value, now time.Time) *value {
 		switch m := &body.members[i]; m.name {
 		case "event_id":
 			m.raw = quote("evt_" + strings.ToLower(rand.Text())[:16])
-		case "created_at":
+		case "created_at", "timestamp":
 			m.raw = quote(now.UTC().Format(time.RFC3339))
+		case "data":
+			fresh(m, now)
 		}
 	}
 	return body
@@ -193,12 +216,12 @@ func (i *Inspector) send(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if p.Problem != "" {
-		p.Fields = inputs(body, "")
+		p.fill(inputs(body, ""))
 		i.render(w, http.StatusConflict, "send", p)
 		return
 	}
 	if err := change(body, "", req.PostForm); err != nil {
-		p.Fields = entered(inputs(body, ""), req.PostForm)
+		p.fill(entered(inputs(body, ""), req.PostForm))
 		p.Problem = err.Error()
 		var wrong *fieldError
 		if errors.As(err, &wrong) {
