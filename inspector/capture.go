@@ -38,19 +38,21 @@ type capture struct {
 }
 
 func (c *capture) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if outer, ok := req.Context().Value(pendingKey{}).(*pending); ok && outer.inspector == c.inspector {
+	ctx := req.Context()
+	if outer, ok := ctx.Value(pendingKey{}).(*pending); ok && outer.inspector == c.inspector {
 		c.next.ServeHTTP(w, req) // captured already
 		return
 	}
-	origin, _ := req.Context().Value(originKey{}).(origin)
-	p := newPending(c.inspector, req.Context(), origin)
+	origin, _ := ctx.Value(originKey{}).(origin)
+	p := newPending(c.inspector, ctx, origin)
 	p.request(req)
 	req = req.WithContext(p)
-	t := p.tap(req)
-	defer p.finish(t)
-	c.next.ServeHTTP(&answering{ResponseWriter: w, p: p}, req)
+	p.tap.of(req, p)
+	p.answer = answering{w, p.r}
+	defer p.finish()
+	c.next.ServeHTTP(&p.answer, req)
 	if req.ProtoMajor == 1 {
-		t.rest()
+		p.tap.rest()
 	}
 }
 
@@ -67,17 +69,35 @@ type pending struct {
 	inspector *Inspector
 	r         *record
 	started   time.Time
+	tap       tap
+	answer    answering
 
-	mu  sync.Mutex // guards out and seq: the outcome may come late, from another goroutine
+	mu  sync.Mutex // guards what follows: the outcome may come late, from another goroutine
 	out *result
+	own *result // lies beside the record; nil when it is in use
 	seq uint64
 }
 
+// kept is a record with room for what most have, in one piece of memory.
+type kept struct {
+	record
+	about     facts
+	result    result
+	fields    [10]field
+	signature [1]string
+	answer    [32]byte
+}
+
 func newPending(i *Inspector, ctx context.Context, from origin) *pending {
-	return &pending{
-		Context: ctx, inspector: i, started: time.Now(),
-		r: &record{at: i.now(), origin: from, facts: new(facts)},
+	k := new(kept)
+	p := &pending{Context: ctx, inspector: i, started: time.Now(), r: &k.record, own: &k.result}
+	r := p.r
+	r.at, r.origin, r.facts = p.started, from, &k.about
+	if i.now != nil {
+		r.at = i.now()
 	}
+	r.header, r.signature, r.answer = k.fields[:0], k.signature[:0], k.answer[:0]
+	return p
 }
 
 func (p *pending) Value(key any) any {
@@ -96,10 +116,13 @@ func (p *pending) expects(source sonzaihook.Source) bool {
 	return source == sonzaihook.SourceWebhook
 }
 
-func (p *pending) join(out *result) {
+func (p *pending) join(o *sonzaihook.Outcome) {
 	p.mu.Lock()
-	p.out = out
-	seq := p.seq
+	if p.out, p.own = p.own, nil; p.out == nil {
+		p.out = new(result)
+	}
+	p.out.fill(o)
+	out, seq := p.out, p.seq
 	p.mu.Unlock()
 	if seq != 0 { // the answer was given without waiting for the receiver
 		p.inspector.shelf.amend(seq, out)
@@ -110,7 +133,6 @@ func (p *pending) join(out *result) {
 func (p *pending) request(req *http.Request) {
 	r := p.r
 	r.method, r.path, r.length = bounded(req.Method, 32), bounded(req.URL.Path, longestPath), req.ContentLength
-	r.header = make([]field, 0, min(len(req.Header), mostFields))
 	room := longestHeader
 	for name, values := range req.Header {
 		for _, value := range values {
@@ -131,10 +153,10 @@ func (p *pending) request(req *http.Request) {
 }
 
 // finish keeps the delivery, also if its handler panicked.
-func (p *pending) finish(t *tap) {
+func (p *pending) finish() {
 	r := p.r
 	r.took = time.Since(p.started)
-	t.end(r)
+	p.tap.end(r)
 	p.mu.Lock()
 	r.out = p.out
 	p.mu.Unlock()
@@ -181,20 +203,17 @@ type mountedTap struct {
 	mounted
 }
 
-func (p *pending) tap(req *http.Request) *tap {
-	t := &tap{ReadCloser: req.Body, p: p, most: p.inspector.bytes / 16}
+// of puts the tap round the body of a request.
+func (t *tap) of(req *http.Request, p *pending) {
+	t.ReadCloser, t.p, t.most = req.Body, p, p.inspector.bytes/16
 	if req.Body == nil || req.Body == http.NoBody {
 		t.ReadCloser, t.eof = http.NoBody, true
-		return t
+		return
 	}
 	req.Body = t
 	if m, ok := t.ReadCloser.(mounted); ok {
 		req.Body = mountedTap{t, m}
 	}
-	if n := req.ContentLength; n > 0 && n <= firstPiece {
-		t.reserve(int(n))
-	}
-	return t
 }
 
 // reserve makes room for a body that has n bytes, if there is memory for it.
@@ -231,10 +250,24 @@ func (t *tap) take(b []byte) {
 	if int64(len(t.body)) != t.n-int64(len(b)) {
 		return // something is missing already
 	}
+	if cap(t.body) == 0 && t.first(b) {
+		return
+	}
 	if need := len(t.body) + len(b); need > cap(t.body) {
 		t.reserve(max(need, min(2*cap(t.body), t.most), min(firstPiece, need*2)))
 	}
 	t.body = append(t.body, b[:min(len(b), cap(t.body)-len(t.body))]...)
+}
+
+// first copies the first piece of a body, which is most often all of it.
+func (t *tap) first(b []byte) bool {
+	i := t.p.inspector
+	if len(b) > t.most || i.flying.Load()+int64(len(b)) > int64(i.bytes/4) {
+		return false
+	}
+	t.body = append([]byte(nil), b...) // which, unlike make, clears no memory first
+	i.flying.Add(int64(cap(t.body)))
+	return true
 }
 
 // rest reads what the handler left, as net/http does before it answers: so much of
@@ -277,23 +310,22 @@ func (t *tap) end(r *record) {
 // answering keeps the beginning of an answer.
 type answering struct {
 	http.ResponseWriter
-	p *pending
+	r *record
 }
 
 func (a *answering) WriteHeader(status int) {
-	if a.p.r.status == 0 && status >= 200 {
-		a.p.r.status = status
+	if a.r.status == 0 && status >= 200 {
+		a.r.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answering) Write(b []byte) (int, error) {
-	r := a.p.r
-	if r.status == 0 {
-		r.status = http.StatusOK
+	if a.r.status == 0 {
+		a.r.status = http.StatusOK
 	}
-	if room := longestAnswer - len(r.answer); room > 0 {
-		r.answer = append(r.answer, b[:min(len(b), room)]...)
+	if room := longestAnswer - len(a.r.answer); room > 0 {
+		a.r.answer = append(a.r.answer, b[:min(len(b), room)]...)
 	}
 	return a.ResponseWriter.Write(b)
 }

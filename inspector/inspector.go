@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/sonzaihook/sonzaihook"
 )
@@ -92,13 +93,13 @@ func (i *Inspector) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "inspecto
 // observe joins an outcome with the request that it is of, by a value in the
 // context.
 func (i *Inspector) observe(ctx context.Context, out sonzaihook.Outcome) {
-	result := newResult(out)
 	if p, ok := ctx.Value(pendingKey{}).(*pending); ok && p.inspector == i && p.expects(out.Source) {
-		p.join(result)
+		p.join(&out)
 		return
 	}
+	result := newResult(&out)
 	i.keep(&record{
-		at: i.now().Add(-out.Duration), took: out.Duration, origin: dispatched,
+		at: i.time().Add(-out.Duration), took: out.Duration, origin: dispatched,
 		out: result, status: result.status, facts: new(facts),
 	})
 }
@@ -108,4 +109,11 @@ func (i *Inspector) keep(r *record) uint64 {
 	seq := i.shelf.add(r)
 	i.live.wake()
 	return seq
+}
+
+func (i *Inspector) time() time.Time {
+	if i.now == nil {
+		return time.Now()
+	}
+	return i.now()
 }

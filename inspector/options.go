@@ -30,7 +30,8 @@ type settings struct {
 	deliveries    int
 	bytes         int
 	faults        Faults
-	now           func() time.Time
+	timeless      bool             // WithClock was given nil
+	now           func() time.Time // nil: time.Now
 }
 
 // WithSecrets gives the inspector the secrets of the receiver: it explains with
@@ -93,7 +94,7 @@ func WithFaults(faults Faults) Option {
 // and a sample is signed: the receiver's clock. The default is time.Now. It is
 // called concurrently.
 func WithClock(now func() time.Time) Option {
-	return func(s *settings) { s.now = now }
+	return func(s *settings) { s.now, s.timeless = now, now == nil }
 }
 
 // Faults are the faults of a simulated platform that the page can switch. Its
@@ -114,7 +115,7 @@ type Fault struct {
 
 func newSettings(options []Option) *settings {
 	s := &settings{
-		tolerance: sonzaihook.DefaultTolerance, deliveries: DefaultDeliveries, bytes: DefaultBytes, now: time.Now,
+		tolerance: sonzaihook.DefaultTolerance, deliveries: DefaultDeliveries, bytes: DefaultBytes,
 	}
 	for _, option := range options {
 		if option == nil {
@@ -134,7 +135,7 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: inspector: WithTolerance(%v), it must be positive", sonzaihook.ErrInvalidOption, s.tolerance)
 	case s.deliveries < 5 || s.bytes < 64<<10:
 		return fmt.Errorf("%w: inspector: WithLimits(%d, %d), at least 5 and %d", sonzaihook.ErrInvalidOption, s.deliveries, s.bytes, 64<<10)
-	case s.now == nil:
+	case s.timeless:
 		return fmt.Errorf("%w: inspector: WithClock(nil)", sonzaihook.ErrInvalidOption)
 	}
 	for i, host := range s.hosts {

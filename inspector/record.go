@@ -60,16 +60,16 @@ type field struct {
 
 // result is an outcome without what it may hold on to.
 type result struct {
-	status            int
-	code, typ, id     string
-	project           string
-	source            string
-	signedAt          time.Time
-	retiring          bool
-	took, retryAfter  time.Duration
-	reason            error  // a value of package sonzaihook, for refusals
-	message           string // the error's text
-	authentic, landed bool   // the signature was right; an answer says so
+	status           int
+	code, typ, id    string
+	project          string
+	source           string
+	signedAt         time.Time
+	retiring         bool
+	took, retryAfter time.Duration
+	reason           error  // a value of package sonzaihook, for refusals
+	message          string // the error's text
+	authentic        bool   // the signature was right
 }
 
 const longestMessage = 4 << 10
@@ -82,18 +82,24 @@ var refusals = []error{
 	sonzaihook.ErrUnsupportedMediaType, sonzaihook.ErrBodyConsumed, sonzaihook.ErrBodyUnreadable,
 }
 
-func newResult(o sonzaihook.Outcome) *result {
-	r := &result{
+func newResult(o *sonzaihook.Outcome) *result {
+	r := new(result)
+	r.fill(o)
+	return r
+}
+
+func (r *result) fill(o *sonzaihook.Outcome) {
+	*r = result{
 		status: o.Status, code: o.Code, typ: string(o.Type), id: o.DeliveryID, project: o.Project,
 		source: string(o.Source), signedAt: o.SignedAt, retiring: o.Retiring, took: o.Duration, retryAfter: o.RetryAfter,
 	}
 	r.authentic = r.typ != "" || r.id != "" || r.code == sonzaihook.CodeUndecodable
 	if o.Err == nil {
-		return r
+		return
 	}
 	r.message = bounded(o.Err.Error(), longestMessage)
 	if r.authentic {
-		return r // the error may be the user's, and errors.Is runs its methods
+		return // the error may be the user's, and errors.Is runs its methods
 	}
 	for _, reason := range refusals {
 		if errors.Is(o.Err, reason) {
@@ -101,7 +107,6 @@ func newResult(o sonzaihook.Outcome) *result {
 			break
 		}
 	}
-	return r
 }
 
 func (r *record) kind() kind {
@@ -111,9 +116,12 @@ func (r *record) kind() kind {
 	return refused
 }
 
+// ownWeight is about what a record takes before anything is in it.
+const ownWeight = 1536
+
 // weight is about how much memory the record takes.
 func (r *record) weight() int {
-	n := 768 + cap(r.body) + len(r.answer) + len(r.path)
+	n := ownWeight + cap(r.body) + len(r.answer) + len(r.path)
 	for i := range r.header {
 		n += 64 + len(r.header[i].name) + len(r.header[i].value)
 	}
@@ -121,7 +129,7 @@ func (r *record) weight() int {
 		n += len(s)
 	}
 	if r.out != nil {
-		n += 256 + len(r.out.message) + len(r.out.id) + len(r.out.typ)
+		n += len(r.out.message) + len(r.out.id) + len(r.out.typ)
 	}
 	return n
 }

@@ -57,7 +57,7 @@ func (i *Inspector) dispatch(ctx context.Context, d *sonzaihook.Delivery, of uin
 	p := newPending(i, ctx, replayed)
 	p.r.of, p.r.body, p.r.length, p.r.whole = of, d.Body, int64(len(d.Body)), true
 	out := i.hooks.Dispatch(p, d)
-	p.r.took, p.r.out, p.r.status = time.Since(p.started), newResult(out), out.Status
+	p.r.took, p.r.out, p.r.status = time.Since(p.started), newResult(&out), out.Status
 	p.r.answer = out.Body()
 	return i.keep(p.r)
 }

@@ -73,7 +73,7 @@ func (i *Inspector) compose(w http.ResponseWriter, req *http.Request) {
 		i.missing(w, "", "There is no sample of this type.")
 		return
 	}
-	p.fill(inputs(fresh(body, i.now()), ""))
+	p.fill(inputs(fresh(body, i.time()), ""))
 	i.render(w, http.StatusOK, "send", p)
 }
 
@@ -260,7 +260,7 @@ func (i *Inspector) secretsOf(typ string) []string {
 // deliver signs a body and gives it to the captured handler, as the platform would.
 // It returns the number under which that was kept.
 func (i *Inspector) deliver(ctx context.Context, typ string, body []byte, flaw string) uint64 {
-	secret, at, signed := i.secretsOf(typ)[0], i.now(), body
+	secret, at, signed := i.secretsOf(typ)[0], i.time(), body
 	switch flaw {
 	case "tampered":
 		signed = append(bytes.Clone(body), ' ')
