@@ -63,7 +63,7 @@ func TestAFloodOfForgedDeliveriesDisplacesNone(t *testing.T) {
 	c := i.shelf.count()
 	require.Equal(t, [kinds]int{1, 100}, c.n)
 	require.NotNil(t, i.shelf.get(1))
-	require.Equal(t, kind(handled), i.shelf.get(1).kind())
+	require.Equal(t, handled, i.shelf.get(1).kind())
 }
 
 func TestABodyThatIsTooLongIsKeptInPart(t *testing.T) {
@@ -76,7 +76,7 @@ func TestABodyThatIsTooLongIsKeptInPart(t *testing.T) {
 	require.False(t, r.whole)
 	require.Equal(t, long[:4<<10], r.body)
 	require.EqualValues(t, len(long), r.length)
-	require.Contains(t, r.unplayable(), "not all of them")
+	require.Contains(t, i.unplayable(r), "not all of them")
 	hooktest.Deliver(t, h, long, hooktest.Tampered())
 	require.Equal(t, "Not explained", i.explain(i.shelf.get(2)).Title)
 }
@@ -185,13 +185,12 @@ func TestImpossibleOptionsPanicWithErrInvalidOption(t *testing.T) {
 	t.Parallel()
 	hooks := receiver(t)
 	for name, make := range map[string]func(){
-		"nil receiver": func() { New(nil) },
-		"nil option":   func() { New(hooks, nil) },
-		"tolerance":    func() { New(hooks, WithTolerance(0)) },
-		"few":          func() { New(hooks, WithLimits(4, 1<<20)) },
-		"small":        func() { New(hooks, WithLimits(10, 1000)) },
-		"clock":        func() { New(hooks, WithClock(nil)) },
-		"host":         func() { New(hooks, WithHosts("dev.example:80")) },
+		"nil option": func() { New(hooks, nil) },
+		"tolerance":  func() { New(hooks, WithTolerance(0)) },
+		"few":        func() { New(hooks, WithLimits(4, 1<<20)) },
+		"small":      func() { New(hooks, WithLimits(10, 1000)) },
+		"clock":      func() { New(hooks, WithClock(nil)) },
+		"host":       func() { New(hooks, WithHosts("dev.example:80")) },
 	} {
 		func() {
 			defer func() {

@@ -45,11 +45,13 @@ var meanings = map[string]meaning{
 
 func (r *record) meaning() meaning {
 	switch {
-	case r.out != nil:
+	case r.out != nil && r.status > 0:
 		if m, known := meanings[r.out.code]; known {
 			return m
 		}
-		return meaning{"The receiver answered with a code that is not known here.", ""}
+		return meaning{"What answered is not a receiver of this library, or one that knows more codes.", ""}
+	case r.origin == sent:
+		return meaning{"Nothing answered.", again}
 	case r.status == 0:
 		return meaning{"No answer was written: the handler panicked or the client went away.", again}
 	}
@@ -89,8 +91,11 @@ var mends = []struct {
 
 // explain says what is wrong with the signature of a delivery.
 func (i *Inspector) explain(r *record) verdict {
-	if r.out != nil && r.out.authentic {
+	if r.out != nil && r.out.authentic && !r.out.sent {
 		return i.accepted(r)
+	}
+	if r.out != nil && r.out.authentic {
+		return verdict{Good: true, Title: "Nothing was said against it"}
 	}
 	var v verdict
 	if r.out != nil {
@@ -101,7 +106,7 @@ func (i *Inspector) explain(r *record) verdict {
 		}
 	}
 	switch {
-	case len(v.Findings) > 0 && r.out.reason != sonzaihook.ErrSecretAwaited:
+	case len(v.Findings) > 0 && !errors.Is(r.out.reason, sonzaihook.ErrSecretAwaited):
 		v.Title = "Refused"
 	case !r.whole:
 		v.Title = "Not explained"

@@ -16,13 +16,15 @@
 // The way of a delivery through this package:
 //
 //	capture.go   keeps the request and the answer, and joins the receiver's outcome
+//	tap.go       keeps a body while somebody else reads it
+//	transport.go keeps what is sent instead
 //	ring.go      holds the newest, those that were refused apart
 //	live.go      tells the open pages, which can never make a delivery wait
 //	guard.go     who may look, and with what headers a page is answered
 //	routes.go    the requests of the page
 //	list.go, show.go, readable.go, tree.go, visible.go   what a page shows
 //	explain.go   what the answer means, and what is wrong with a signature
-//	replay.go, samples.go, faults.go   what a page can do
+//	replay.go, samples.go, deliver.go, faults.go   what a page can do
 package inspector
 
 import (
@@ -53,13 +55,11 @@ type Inspector struct {
 	page     http.Handler
 }
 
-// New returns an inspector of a receiver, and adds an observer to it. It panics,
-// with an error that wraps sonzaihook.ErrInvalidOption, for an option with an
-// impossible value, and if hooks is nil.
+// New returns an inspector of a receiver, and adds an observer to it. hooks may be
+// nil where there is none, as beside a simulated platform: then the page shows what
+// [Inspector.Transport] sends. New panics, with an error that wraps
+// sonzaihook.ErrInvalidOption, for an option with an impossible value.
 func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
-	if hooks == nil {
-		panic(fmt.Errorf("%w: inspector: New with a nil receiver", sonzaihook.ErrInvalidOption))
-	}
 	s := newSettings(options)
 	i := &Inspector{
 		settings: s, hooks: hooks, instance: rand.Text(),
@@ -68,7 +68,9 @@ func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
 	i.live.start(i)
 	i.SetSecrets(s.secrets)
 	i.page = i.guarded(i.routes())
-	hooks.Observe(i.observe)
+	if hooks != nil {
+		hooks.Observe(i.observe)
+	}
 	return i
 }
 

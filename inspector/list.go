@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook"
 )
 
 // row is a delivery in the list, as the page gets it: text alone, made visible.
@@ -47,10 +49,12 @@ func (i *Inspector) row(r *record) row {
 // code is the word for what became of a delivery.
 func (r *record) code() string {
 	switch {
-	case r.out != nil:
-		return strings.ReplaceAll(r.out.code, "_", " ")
-	case r.status == 0:
+	case r.status == 0 && (r.out == nil || r.out.sent):
 		return "no answer"
+	case r.out != nil && r.out.code != "":
+		return plain(strings.ReplaceAll(r.out.code, "_", " "), 40)
+	case r.out != nil:
+		return "answered"
 	}
 	return "not received"
 }
@@ -65,8 +69,10 @@ func (r *record) tone() string {
 
 func tone(code string, status int) string {
 	switch {
-	case code == "processed":
+	case code == sonzaihook.CodeProcessed:
 		return "good"
+	case status == 0:
+		return "bad"
 	case status < 300:
 		return "quiet"
 	case status == http.StatusServiceUnavailable:

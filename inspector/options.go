@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -30,6 +31,7 @@ type settings struct {
 	deliveries    int
 	bytes         int
 	faults        Faults
+	emit          func(context.Context, []byte) error
 	timeless      bool             // WithClock was given nil
 	now           func() time.Time // nil: time.Now
 }

@@ -70,6 +70,7 @@ type result struct {
 	reason           error  // a value of package sonzaihook, for refusals
 	message          string // the error's text
 	authentic        bool   // the signature was right
+	sent             bool   // it is read from an answer
 }
 
 const longestMessage = 4 << 10

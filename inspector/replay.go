@@ -12,8 +12,10 @@ import (
 
 // unplayable says why a delivery cannot be replayed, or nothing. What the receiver
 // did not believe must not reach a callback by way of this page.
-func (r *record) unplayable() string {
+func (i *Inspector) unplayable(r *record) string {
 	switch {
+	case i.hooks == nil || r.origin == sent:
+		return "It was sent from here, and there is no receiver that could take it again. Send a sample, or let the platform try again."
 	case r.out == nil || !r.out.authentic:
 		return "Only a delivery whose signature was right can be replayed. Mend what is wrong with it; the platform's own replay then brings it again."
 	case r.out.id == "":
@@ -31,7 +33,7 @@ func (i *Inspector) replay(w http.ResponseWriter, req *http.Request) {
 	if r == nil {
 		return
 	}
-	if why := r.unplayable(); why != "" {
+	if why := i.unplayable(r); why != "" {
 		http.Error(w, "inspector: "+why, http.StatusConflict)
 		return
 	}
@@ -54,7 +56,7 @@ func (i *Inspector) replay(w http.ResponseWriter, req *http.Request) {
 
 // dispatch hands a delivery to the receiver and keeps what became of it.
 func (i *Inspector) dispatch(ctx context.Context, d *sonzaihook.Delivery, of uint64) uint64 {
-	p := newPending(i, ctx, replayed)
+	p := newPending(ctx, i, replayed)
 	p.r.of, p.r.body, p.r.length, p.r.whole = of, d.Body, int64(len(d.Body)), true
 	out := i.hooks.Dispatch(p, d)
 	p.r.took, p.r.out, p.r.status = time.Since(p.started), newResult(&out), out.Status

@@ -2,12 +2,10 @@ package inspector
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -86,7 +84,9 @@ func (i *Inspector) sendPage(typ string) (sendPage, *value, error) {
 	if err != nil || !contains(p.Types, p.Type) {
 		return p, nil, errors.New("no such sample")
 	}
-	if i.target.Load() == nil {
+	if i.emit != nil {
+		p.Flaws = nil
+	} else if i.target.Load() == nil {
 		p.Problem = "No handler is captured, so there is nowhere to send it: wrap the receiver with Capture."
 	} else if len(i.secretsOf(p.Type)) == 0 {
 		p.Problem = "The inspector has no secret for this type to sign with: make it with WithSecrets."
@@ -232,6 +232,17 @@ func (i *Inspector) send(w http.ResponseWriter, req *http.Request) {
 	}
 	var text bytes.Buffer
 	body.write(&text)
+	if i.emit != nil {
+		if err := i.emit(req.Context(), text.Bytes()); err != nil {
+			p.fill(entered(inputs(body, ""), req.PostForm))
+			p.Problem = plain(err.Error(), longestMessage)
+			i.render(w, http.StatusUnprocessableEntity, "send", p)
+			return
+		}
+		w.Header().Set("Location", "./")
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	seq := i.deliver(req.Context(), p.Type, text.Bytes(), req.PostFormValue("flaw"))
 	w.Header().Set("Location", fmt.Sprintf("deliveries/%d", seq))
 	w.WriteHeader(http.StatusSeeOther)
@@ -246,63 +257,3 @@ func entered(fields []input, form url.Values) []input {
 	}
 	return fields
 }
-
-func (i *Inspector) secretsOf(typ string) []string {
-	known := *i.known.Load()
-	for t, secrets := range known {
-		if t != sonzaihook.AnyEvent && string(sonzaihook.CanonicalType(string(t))) == typ && len(secrets) > 0 {
-			return secrets
-		}
-	}
-	return known[sonzaihook.AnyEvent]
-}
-
-// deliver signs a body and gives it to the captured handler, as the platform would.
-// It returns the number under which that was kept.
-func (i *Inspector) deliver(ctx context.Context, typ string, body []byte, flaw string) uint64 {
-	secret, at, signed := i.secretsOf(typ)[0], i.time(), body
-	switch flaw {
-	case "tampered":
-		signed = append(bytes.Clone(body), ' ')
-	case "stale":
-		at = at.Add(-time.Hour)
-	case "foreign":
-		secret = rand.Text()
-	}
-	target := "/webhooks/sonzai"
-	if path := i.path.Load(); path != nil {
-		target = *path
-	}
-	seq := new(uint64)
-	ctx = context.WithValue(context.WithValue(bare{ctx}, originKey{}, sample), numberKey{}, seq)
-	to := &url.URL{Path: target}
-	req := (&http.Request{
-		Method: http.MethodPost, URL: to, RequestURI: to.EscapedPath(), Host: "localhost", RemoteAddr: "127.0.0.1:0",
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        http.Header{"Content-Type": {"application/json"}, "User-Agent": {"sonzaihook-inspector"}},
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		ContentLength: int64(len(body)),
-	}).WithContext(ctx)
-	req.SetPathValue("event", typ)
-	if flaw != "unsigned" {
-		req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(signed, secret, at))
-	}
-	if i.authorization != "" {
-		req.Header.Set("Authorization", i.authorization)
-	}
-	i.target.Load().ServeHTTP(nowhere{}, req)
-	return *seq
-}
-
-// bare is a context without its values: those of the page's request, such as a
-// router's, must not be taken for the delivery's.
-type bare struct{ context.Context }
-
-func (bare) Value(any) any { return nil }
-
-// nowhere takes an answer that nobody waits for; what is captured of it is shown.
-type nowhere struct{}
-
-func (nowhere) Header() http.Header         { return http.Header{} }
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (nowhere) WriteHeader(int)             {}

@@ -74,7 +74,7 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 	}
 	p.content(r)
 	p.Copies, p.Proven = i.copies(r)
-	p.Replay = r.unplayable()
+	p.Replay = i.unplayable(r)
 	p.Newer, p.Older = i.beside(r)
 	i.render(w, http.StatusOK, "show", p)
 }
