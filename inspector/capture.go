@@ -126,6 +126,12 @@ func (p *pending) join(o *sonzaihook.Outcome) {
 	}
 }
 
+func (p *pending) joined() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out != nil
+}
+
 // request keeps what there is of a request before its body.
 func (p *pending) request(req *http.Request) {
 	r := p.r

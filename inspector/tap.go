@@ -97,8 +97,12 @@ func (t *tap) first(b []byte) bool {
 }
 
 // rest reads what the handler left, as net/http does before it answers: so much of
-// it that the connection can be used again.
+// it that the connection can be used again. While there is no outcome, something
+// may still read.
 func (t *tap) rest() {
+	if !t.p.joined() {
+		return
+	}
 	announced := t.p.r.length
 	if t.eof || announced > mostRemainder || t.ReadCloser == nil || t.p.Err() != nil || t.awaited() {
 		return
