@@ -3,12 +3,15 @@ package inspector
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,5 +202,68 @@ func TestImpossibleOptionsPanicWithErrInvalidOption(t *testing.T) {
 			}()
 			make()
 		}()
+	}
+}
+
+func TestMemoryIsUsedAgainAndNeverWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	hooks := receiver(t)
+	var raw [][]byte
+	hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error { raw = append(raw, e.Raw); return nil })
+	i := New(hooks, WithLimits(10, 1<<20))
+	h := i.Capture(hooks)
+	body := func(n int) []byte {
+		return bytes.Replace(message(t, 500), []byte("evt_01JMSG"), fmt.Appendf(nil, "evt_%06d", n), 1)
+	}
+	done := i.shelf.read()
+	hooktest.Deliver(t, h, body(0))
+	first := i.shelf.get(1)
+	i.dispatch(t.Context(), &sonzaihook.Delivery{ID: "again", Body: body(0), Source: sonzaihook.SourceReplay}, 1)
+	for n := range 100 {
+		hooktest.Deliver(t, h, body(n+1))
+	}
+	require.Equal(t, body(0), first.body, "a page that is being made keeps what it shows")
+	done()
+	for n := range 100 {
+		hooktest.Deliver(t, h, body(n+101))
+		require.Equal(t, body(n+101), i.shelf.get(i.shelf.count().last).body)
+	}
+	require.Equal(t, body(0), raw[1], "what callbacks were given is theirs")
+	for n := range 200 {
+		require.Equal(t, body(n+1), raw[n+2])
+	}
+}
+
+func TestALateOutcomeTouchesNoOtherDelivery(t *testing.T) {
+	t.Parallel()
+	hooks := receiver(t)
+	release, done := make(chan struct{}), make(chan struct{}, 100)
+	var slow atomic.Bool
+	slow.Store(true)
+	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
+		if slow.Load() {
+			<-release
+			return errors.New("late")
+		}
+		return nil
+	})
+	i := New(hooks, WithLimits(10, 1<<20))
+	hooks.Observe(func(context.Context, sonzaihook.Outcome) { done <- struct{}{} })
+	h := i.Capture(http.TimeoutHandler(hooks, time.Millisecond, "too slow"))
+	hooktest.Deliver(t, h, message(t, 1))
+	slow.Store(false)
+	h = i.Capture(hooks)
+	for range 30 { // the first is gone, and its memory in use again
+		hooktest.Deliver(t, h, message(t, 1), hooktest.Unsigned())
+	}
+	for n := range 20 {
+		hooktest.Deliver(t, h, message(t, n+2))
+	}
+	close(release)
+	for range 51 {
+		<-done
+	}
+	for _, r := range i.shelf.all() {
+		require.NotEqual(t, "late", r.out.message)
 	}
 }

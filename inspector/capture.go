@@ -83,13 +83,30 @@ type kept struct {
 	fields    [10]field
 	signature [1]string
 	answer    [32]byte
+	buffer    []byte // for a body
+}
+
+// largestSpare bounds the buffers that are used again.
+const largestSpare = 8 << 10
+
+func (k *kept) clear() {
+	buffer := k.buffer[:0]
+	if body := k.record.body; cap(body) > cap(buffer) && cap(body) <= largestSpare {
+		buffer = body[:0]
+	}
+	*k = kept{buffer: buffer}
 }
 
 func newPending(ctx context.Context, i *Inspector, from origin) *pending {
-	k := new(kept)
+	k, again := i.shelf.spare.Get().(*kept)
+	if again {
+		k.clear()
+	} else {
+		k = new(kept)
+	}
 	p := &pending{Context: ctx, inspector: i, started: time.Now(), r: &k.record, own: &k.result}
 	r := p.r
-	r.at, r.origin, r.facts = p.started, from, &k.about
+	r.at, r.origin, r.facts, r.home = p.started, from, &k.about, k
 	if i.now != nil {
 		r.at = i.now()
 	}
@@ -155,33 +172,47 @@ func (p *pending) request(req *http.Request) {
 	}
 }
 
-// finish keeps the delivery, also if its handler panicked.
+// finish keeps the delivery, also if its handler panicked. Once it is kept, its
+// record may go at any moment.
 func (p *pending) finish() {
-	r := p.r
+	r, i := p.r, p.inspector
 	r.took = time.Since(p.started)
 	p.tap.end(r)
 	p.mu.Lock()
-	r.out = p.out
+	told := p.out
+	p.own = nil // an outcome that comes later finds memory by itself
 	p.mu.Unlock()
-	seq := p.inspector.keep(r)
-	if r.origin != arrived {
-		if number, ok := p.Context.Value(numberKey{}).(*uint64); ok {
-			*number = seq
-		}
+	r.out = told
+	if r.origin == arrived && r.kind() == handled {
+		i.notePath(r.path)
+	}
+	asked := r.origin != arrived
+	seq := i.keep(r)
+	if number, ok := p.number(asked); ok {
+		*number = seq
 	}
 	p.mu.Lock()
 	p.seq = seq
-	late := p.out != r.out
-	out := p.out
+	late := p.out
 	p.mu.Unlock()
-	if late {
-		p.inspector.shelf.amend(seq, out)
+	if late != told {
+		i.shelf.amend(seq, late)
 	}
-	if i := p.inspector; r.origin == arrived && r.kind() == handled {
-		if known := i.path.Load(); known == nil || *known != r.path {
-			path := r.path
-			i.path.Store(&path)
-		}
+}
+
+// number returns where to write the number of a delivery that this package makes.
+func (p *pending) number(asked bool) (*uint64, bool) {
+	if !asked {
+		return nil, false
+	}
+	number, ok := p.Context.Value(numberKey{}).(*uint64)
+	return number, ok
+}
+
+// notePath notes where deliveries arrive, for samples.
+func (i *Inspector) notePath(path string) {
+	if known := i.path.Load(); known == nil || *known != path {
+		i.path.Store(&path)
 	}
 }
 

@@ -150,6 +150,7 @@ type news struct {
 
 // piece writes what came after one position and not after another.
 func (i *Inspector) piece(from, to tally, most int) []byte {
+	defer i.shelf.read()()
 	n := news{Rows: []row{}, Missed: map[string]int{}, Counts: map[string]int{}}
 	for k := range kinds {
 		list := i.shelf.newest(k, from.last, most)
@@ -220,6 +221,7 @@ func (i *Inspector) stream(w http.ResponseWriter, req *http.Request) {
 // greeting is what a page gets first: what came since it was made, or since its
 // stream broke.
 func (i *Inspector) greeting(req *http.Request) []byte {
+	defer i.shelf.read()()
 	position := req.Header.Get("Last-Event-ID")
 	if position == "" {
 		position = req.URL.Query().Get("after")

@@ -50,6 +50,7 @@ type record struct {
 	out    *result
 
 	facts *facts
+	home  *kept // the memory to be used again; nil where something else may hold it
 }
 
 // field is one line of a header. Hidden values are not kept at all.

@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -39,7 +40,7 @@ func (i *Inspector) replay(w http.ResponseWriter, req *http.Request) {
 	}
 	d := &sonzaihook.Delivery{
 		ID: r.out.id, Type: sonzaihook.EventType(r.out.typ), Project: r.out.project,
-		SignedAt: r.out.signedAt, Source: sonzaihook.SourceReplay, Body: r.body,
+		SignedAt: r.out.signedAt, Source: sonzaihook.SourceReplay, Body: bytes.Clone(r.body),
 	}
 	switch how := req.PostFormValue("as"); how {
 	case "copy":
@@ -57,6 +58,7 @@ func (i *Inspector) replay(w http.ResponseWriter, req *http.Request) {
 // dispatch hands a delivery to the receiver and keeps what became of it.
 func (i *Inspector) dispatch(ctx context.Context, d *sonzaihook.Delivery, of uint64) uint64 {
 	p := newPending(ctx, i, replayed)
+	p.r.home = nil // callbacks may keep the body, which is the record's as well
 	p.r.of, p.r.body, p.r.length, p.r.whole = of, d.Body, int64(len(d.Body)), true
 	out := i.hooks.Dispatch(p, d)
 	p.r.took, p.r.out, p.r.status = time.Since(p.started), newResult(&out), out.Status

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // shelf keeps what was seen: a ring for deliveries that were authentic and one for
@@ -15,6 +16,17 @@ type shelf struct {
 	mu    sync.Mutex
 	last  uint64 // the number of the newest
 	rings [kinds]ring
+
+	// Who takes records out counts as a reader until it is done with them, from
+	// before it holds mu. While there is none, the memory of what goes is used again.
+	readers atomic.Int32
+	spare   sync.Pool // of *kept
+}
+
+// read lets records be taken out until the function that it returns is called.
+func (s *shelf) read() (done func()) {
+	s.readers.Add(1)
+	return func() { s.readers.Add(-1) }
 }
 
 // ring keeps the newest records within a number and a weight.
@@ -42,15 +54,23 @@ func (s *shelf) add(r *record) uint64 {
 	defer s.mu.Unlock()
 	s.last++
 	r.seq = s.last
-	s.rings[kind].push(r, weight)
+	s.rings[kind].push(r, weight, s.forget)
 	return r.seq
 }
 
-func (g *ring) push(r *record, weight int) {
+// forget keeps the memory of a record that is gone, under mu.
+func (s *shelf) forget(r *record) {
+	if r.home != nil && s.readers.Load() == 0 {
+		s.spare.Put(r.home)
+	}
+}
+
+func (g *ring) push(r *record, weight int, gone func(*record)) {
 	for g.n > 0 && (g.n == len(g.slots) || g.weight+weight > g.heavy) {
 		old := g.slots[g.first]
 		g.slots[g.first] = nil
 		g.weight -= old.weight()
+		gone(old)
 		g.first = (g.first + 1) % len(g.slots)
 		g.n--
 	}
@@ -70,7 +90,7 @@ func (s *shelf) amend(seq uint64, out *result) {
 		if i, found := g.find(seq); found {
 			old := g.slots[i]
 			next := *old
-			next.out = out
+			next.out, next.home = out, nil
 			g.weight += next.weight() - old.weight()
 			g.slots[i] = &next
 			return

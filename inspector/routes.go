@@ -19,11 +19,11 @@ var views = template.Must(template.New("").Funcs(template.FuncMap{"group": newGr
 // relative.
 func (i *Inspector) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /list", i.list)
+	mux.HandleFunc("GET /list", i.reading(i.list))
 	mux.HandleFunc("GET /events", i.stream)
-	mux.HandleFunc("GET /deliveries/{id}", i.show)
-	mux.HandleFunc("GET /deliveries/{id}/body", i.body)
-	mux.HandleFunc("POST /deliveries/{id}/replay", i.replay)
+	mux.HandleFunc("GET /deliveries/{id}", i.reading(i.show))
+	mux.HandleFunc("GET /deliveries/{id}/body", i.reading(i.body))
+	mux.HandleFunc("POST /deliveries/{id}/replay", i.reading(i.replay))
 	mux.HandleFunc("GET /send", i.compose)
 	mux.HandleFunc("POST /send", i.send)
 	mux.HandleFunc("GET /faults", i.showFaults)
@@ -44,6 +44,14 @@ func (i *Inspector) routes() http.Handler {
 		own.Body = http.MaxBytesReader(w, req.Body, mostForm)
 		mux.ServeHTTP(w, own)
 	})
+}
+
+// reading serves a page that takes records out of the shelf.
+func (i *Inspector) reading(page http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		defer i.shelf.read()()
+		page(w, req)
+	}
 }
 
 const mostForm = 2 << 20

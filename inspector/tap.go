@@ -91,7 +91,11 @@ func (t *tap) first(b []byte) bool {
 	if len(b) > t.most || i.flying.Load()+int64(len(b)) > int64(i.bytes/4) {
 		return false
 	}
-	t.body = append([]byte(nil), b...) // which, unlike make, clears no memory first
+	if buffer := t.p.r.home.buffer; cap(buffer) >= len(b) {
+		t.body = append(buffer, b...)
+	} else {
+		t.body = append([]byte(nil), b...) // which, unlike make, clears no memory first
+	}
 	i.flying.Add(int64(cap(t.body)))
 	return true
 }
