@@ -91,7 +91,7 @@ const largestSpare = 8 << 10
 
 func (k *kept) clear() {
 	buffer := k.buffer[:0]
-	if body := k.record.body; cap(body) > cap(buffer) && cap(body) <= largestSpare {
+	if body := k.body; cap(body) > cap(buffer) && cap(body) <= largestSpare {
 		buffer = body[:0]
 	}
 	*k = kept{buffer: buffer}

@@ -132,7 +132,10 @@ func (i *Inspector) accepted(r *record) verdict {
 	return v
 }
 
-const mostSecrets = 32
+const (
+	mostSecrets = 32
+	atArrival   = "; for a delivery that was recorded earlier" // advice for the command line: here it is known when it arrived
+)
 
 // diagnose computes what a signature may have been made of.
 func (i *Inspector) diagnose(r *record, v *verdict) {
@@ -154,7 +157,8 @@ func (i *Inspector) diagnose(r *record, v *verdict) {
 		if p.Column > 0 {
 			what = fmt.Sprintf("column %d of the header: %s", p.Column, what)
 		}
-		v.Findings = append(v.Findings, finding{string(p.Kind), what, p.Fix})
+		fix, _, _ := strings.Cut(p.Fix, atArrival)
+		v.Findings = append(v.Findings, finding{string(p.Kind), what, fix})
 	}
 	switch {
 	case len(secrets) == 0:

@@ -40,7 +40,7 @@ var leads = map[sonzaihook.EventType][]string{
 	sonzaihook.EventMemoryAdded:   {"atomic_text", "content"},
 	sonzaihook.EventBreakthrough:  {"narrative"},
 	sonzaihook.EventWakeup:        {"generated_message"},
-	sonzaihook.EventConsolidation: {"period"},
+	sonzaihook.EventConsolidation: {},
 }
 
 var moods = []string{"valence", "arousal", "tension", "affiliation"}

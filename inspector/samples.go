@@ -139,7 +139,7 @@ func inputs(v *value, prefix string) []input {
 			list = append(list, inputs(m, path+".")...)
 			continue
 		case '[':
-			in.Shape = "json"
+			in.Shape, in.Value = "json", compact(m.raw)
 		case '"':
 			in.Shape = "text"
 			if len(in.Value) > 48 {
@@ -155,6 +155,14 @@ func inputs(v *value, prefix string) []input {
 		}
 	}
 	return list
+}
+
+func compact(raw []byte) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
 }
 
 // fieldError says which field of a form is wrong.

@@ -106,6 +106,7 @@ func TestWhatTheDiagnosisFindsIsShown(t *testing.T) {
 			d := newDesk(t)
 			require.Equal(t, http.StatusUnauthorized, d.message(c.options...))
 			page := d.get("/deliveries/1").Body.String()
+			require.NotContains(t, page, "--at", "the page has no such flag")
 			for _, want := range c.want {
 				require.Contains(t, page, want)
 			}

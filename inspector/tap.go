@@ -87,16 +87,19 @@ func (t *tap) take(b []byte) {
 
 // first copies the first piece of a body, which is most often all of it.
 func (t *tap) first(b []byte) bool {
-	i := t.p.inspector
-	if len(b) > t.most || i.flying.Load()+int64(len(b)) > int64(i.bytes/4) {
+	i, n := t.p.inspector, len(b)
+	if n > t.most {
 		return false
 	}
-	if buffer := t.p.r.home.buffer; cap(buffer) >= len(b) {
-		t.body = append(buffer, b...)
-	} else {
-		t.body = append([]byte(nil), b...) // which, unlike make, clears no memory first
+	if i.flying.Add(int64(n)) > int64(i.bytes/4) {
+		i.flying.Add(-int64(n))
+		return false
 	}
-	i.flying.Add(int64(cap(t.body)))
+	buffer := t.p.r.home.buffer
+	if cap(buffer) < n {
+		buffer = nil // append, unlike make, clears no memory first
+	}
+	t.body = append(buffer, b...)[:n:n]
 	return true
 }
 

@@ -1,10 +1,12 @@
 package browser
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -212,25 +214,31 @@ func TestAPageThatMissedSomethingSaysSo(t *testing.T) {
 	require.LessOrEqual(t, eval[int](b, `document.querySelectorAll("ol.rows a.row").length`), 100)
 }
 
+// TestPictures makes the pictures of the documentation, where SCREENSHOTS names a
+// folder for them.
 func TestPictures(t *testing.T) {
-	s := serve(t)
-	s.deliver(sonzaihook.EventMessage)
-	s.deliver(sonzaihook.EventMemoryAdded)
-	s.deliver(sonzaihook.EventMoodChange, hooktest.Stale())
-	s.deliver(sonzaihook.EventBreakthrough)
-	s.deliver(sonzaihook.EventWakeup)
-	s.deliver(sonzaihook.EventMoodChange, hooktest.Tampered())
-	s.failing.Store(true)
-	s.deliver(sonzaihook.EventMoodChange)
-	s.failing.Store(false)
-	s.deliver(sonzaihook.EventMoodChange)
-	s.deliver(sonzaihook.EventMessage)
-	light := s.open("/", chromedp.EmulateViewport(1280, 800), scheme("light"))
-	light.live()
-	light.picture("list-light")
-	for name, path := range map[string]string{"show": "/deliveries/8", "tampered": "/deliveries/6", "send": "/send", "failed": "/deliveries/7"} {
-		s.open(path, chromedp.EmulateViewport(1280, 1100), scheme("light")).picture(name + "-light")
-		s.open(path, chromedp.EmulateViewport(360, 740, chromedp.EmulateScale(2), chromedp.EmulateMobile), scheme("dark")).picture(name + "-dark")
+	s := serve(t, inspector.WithFaults(new(switches)))
+	about := func(typ sonzaihook.EventType, agent, id string, options ...hooktest.Option) {
+		body := bytes.ReplaceAll(hooktest.Fixture(t, typ), []byte("agent_luna"), []byte(agent))
+		s.post(bytes.Replace(body, []byte("evt_01"), []byte("evt_"+id), 1), options...)
 	}
-	s.open("/", chromedp.EmulateViewport(360, 740, chromedp.EmulateScale(2), chromedp.EmulateMobile), scheme("dark")).picture("list-dark")
+	about(sonzaihook.EventMessage, "agent_luna", "01")
+	about(sonzaihook.EventMemoryAdded, "agent_luna", "02")
+	about(sonzaihook.EventMoodChange, "agent_iris", "03")
+	about(sonzaihook.EventBreakthrough, "agent_otto", "04")
+	about(sonzaihook.EventConsolidation, "agent_luna", "05")
+	s.failing.Store(true)
+	about(sonzaihook.EventMoodChange, "agent_otto", "06")
+	s.failing.Store(false)
+	about(sonzaihook.EventMoodChange, "agent_otto", "06")
+	about(sonzaihook.EventMessage, "agent_luna", "01")
+	about(sonzaihook.EventMoodChange, "agent_iris", "07", hooktest.Tampered(), hooktest.At(time.Now().Add(-9*time.Minute)))
+	desk, phone := chromedp.EmulateViewport(1180, 820), chromedp.EmulateViewport(360, 740, chromedp.EmulateScale(2), chromedp.EmulateMobile)
+	b := s.open("/deliveries/9", desk, scheme("light"))
+	require.Contains(t, b.text(".findings"), "a space was added to the end of the body")
+	b.picture("inspector")
+	list := s.open("/", phone, scheme("dark"))
+	list.live()
+	require.Equal(t, 9, eval[int](list, `document.querySelectorAll("ol.rows a.row").length`))
+	list.picture("inspector-phone")
 }
