@@ -32,6 +32,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,7 @@ type Inspector struct {
 	hooks    *sonzaihook.Receiver
 	instance string // what the positions of its streams begin with
 	known    atomic.Pointer[sonzaihook.Secrets]
+	hide     atomic.Pointer[strings.Replacer] // takes secrets out of texts
 	target   atomic.Pointer[capture] // the newest Capture, where samples go
 	path     atomic.Pointer[string]  // the path of the newest delivery that was handled
 	shelf    *shelf
@@ -78,7 +80,28 @@ func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
 func (i *Inspector) SetSecrets(secrets sonzaihook.Secrets) {
 	secrets = clone(secrets)
 	i.known.Store(&secrets)
+	pairs := []string{}
+	hide := func(text string) {
+		if len(text) >= shortestHidden {
+			pairs = append(pairs, text, "••••")
+		}
+	}
+	for _, list := range secrets {
+		for _, secret := range list {
+			hide(strings.TrimPrefix(secret, "whsec_"))
+		}
+	}
+	hide(i.authorization)
+	hide(strings.TrimPrefix(i.authorization, "Bearer "))
+	i.hide.Store(strings.NewReplacer(pairs...))
 }
+
+// shortestHidden is from which length on a secret is looked for in what others
+// wrote; a shorter one would be found everywhere.
+const shortestHidden = 4
+
+// redact takes the secrets out of a text that a client or user code wrote.
+func (i *Inspector) redact(text string) string { return i.hide.Load().Replace(text) }
 
 // Handler returns the page. It may be mounted below any prefix, with or without
 // http.StripPrefix, where the prefix ends with a slash.

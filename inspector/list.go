@@ -31,14 +31,14 @@ const longestName = 120
 func (i *Inspector) row(r *record) row {
 	out := row{
 		Seq: r.seq, Kind: r.kind().String(), Tone: r.tone(), Code: r.code(), Status: "–",
-		Type: plain(r.typ(), longestName), Claimed: r.kind() == refused, Agent: plain(r.read().agent, longestName),
+		Type: plain(i.redact(r.typ()), longestName), Claimed: r.kind() == refused, Agent: plain(i.redact(r.read().agent), longestName),
 		Note: r.note(), Took: span(r.took), Time: r.at.Format("15:04:05"), Stamp: r.at.UTC().Format(time.RFC3339Nano),
 	}
 	if r.status > 0 {
 		out.Status = fmt.Sprint(r.status)
 	}
 	if r.out != nil {
-		out.Project = plain(r.out.project, longestName)
+		out.Project = plain(i.redact(r.out.project), longestName)
 	}
 	if out.Type == "" {
 		out.Type = "no type"

@@ -56,7 +56,9 @@ func TestSecretsSignaturesAndAuthorizationsAreNeverShown(t *testing.T) {
 	d.fails("dial with " + bare + ": refused")
 	send(signature, func(req *http.Request) { req.Body = http.NoBody })
 	d.message(hooktest.At(time.Now()))
-	shown := d.everything(16)
+	d.deliver(body(t, "my secret is "+hooktest.Secret))
+	d.deliver([]byte(`{"event_type":"`+bare+`","agent_id":"`+bare+`","`+bare+`":1}`), hooktest.To("/hooks/"+bare))
+	shown := d.everything(18)
 	for _, secret := range hidden {
 		require.NotContains(t, shown, secret)
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v %s %d", d.page, d.page, d.page, d.page, d.page), secret)

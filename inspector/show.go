@@ -33,7 +33,6 @@ type showPage struct {
 	Copies   []copyRow
 	Proven   bool // else the copies are those with the same bytes
 	Replay   string
-	ReplayID []chunk
 	Newer    uint64
 	Older    uint64
 }
@@ -61,18 +60,17 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 	}
 	p := showPage{
 		frame: i.frame("../", ""), Row: i.row(r), Meaning: r.meaning(), Verdict: i.explain(r),
-		Raw: chunks(string(r.body), longestRaw, true), Size: size(len(r.body)), Partial: !r.whole && r.length != 0,
-		Headers: i.headers(r), Answer: chunks(string(r.answer), longestAnswer, true), Facts: i.about(r),
+		Raw: chunks(i.redact(string(r.body)), longestRaw, true), Size: size(len(r.body)), Partial: !r.whole && r.length != 0,
+		Headers: i.headers(r), Answer: chunks(i.redact(string(r.answer)), longestAnswer, true), Facts: i.about(r),
 	}
 	p.Title = fmt.Sprintf("%s #%d", p.Row.Type, r.seq)
 	if r.method != "" {
-		p.Request = chunks(r.method+" "+r.path, longestPath, false)
+		p.Request = chunks(i.redact(r.method+" "+r.path), longestPath, false)
 	}
 	if r.out != nil {
 		p.Error = chunks(i.redact(r.out.message), longestMessage, true)
-		p.ReplayID = chunks(r.out.id, longestName*2, false)
 	}
-	p.content(r)
+	p.content(r, []byte(i.redact(string(r.body))))
 	p.Copies, p.Proven = i.copies(r)
 	p.Replay = i.unplayable(r)
 	p.Newer, p.Older = i.beside(r)
@@ -80,19 +78,19 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 }
 
 // content reads the body, if it was kept.
-func (p *showPage) content(r *record) {
-	if len(r.body) == 0 && r.origin == dispatched {
+func (p *showPage) content(r *record, body []byte) {
+	if len(body) == 0 && r.origin == dispatched {
 		p.NotJSON = "The bytes of what did not come as a request are not captured."
 		return
 	}
-	root, err := parse(r.body)
+	root, err := parse(body)
 	if root != nil {
 		t := tree(root, 0)
 		p.Tree = &t
 		p.Event = tell(root, r.typ())
 	}
 	if err != nil {
-		p.NotJSON = notJSON(r.body, err)
+		p.NotJSON = notJSON(body, err)
 	}
 }
 
@@ -113,7 +111,7 @@ func (i *Inspector) about(r *record) []fact {
 	var facts []fact
 	add := func(label, text string) {
 		if text != "" {
-			facts = append(facts, fact{[]chunk{{Text: label}}, [][]chunk{chunks(text, 512, false)}})
+			facts = append(facts, fact{[]chunk{{Text: label}}, [][]chunk{chunks(i.redact(text), 512, false)}})
 		}
 	}
 	add("Seen", r.at.Format("2006-01-02 15:04:05.000 MST"))
@@ -232,21 +230,7 @@ func isCredential(name string) bool {
 	return false
 }
 
-// redact takes the secrets out of a text that user code or a client wrote.
-func (i *Inspector) redact(text string) string {
-	secrets, _ := i.candidates("")
-	if i.authorization != "" {
-		secrets = append(secrets, i.authorization)
-	}
-	for _, secret := range secrets {
-		if secret = strings.TrimPrefix(secret, "whsec_"); secret != "" {
-			text = strings.ReplaceAll(text, secret, "••••")
-		}
-	}
-	return text
-}
-
-// bytes serves the body as it arrived, to be saved.
+// body serves the bytes of a delivery as they arrived, to be saved.
 func (i *Inspector) body(w http.ResponseWriter, req *http.Request) {
 	r := i.wanted(w, req)
 	if r == nil {

@@ -214,6 +214,26 @@ func TestAPageThatMissedSomethingSaysSo(t *testing.T) {
 	require.LessOrEqual(t, eval[int](b, `document.querySelectorAll("ol.rows a.row").length`), 100)
 }
 
+func TestAHiddenPageKeepsNoConnectionAndCatchesUp(t *testing.T) {
+	s := serve(t)
+	b := s.open("/")
+	b.live()
+	hide := func(hidden string) {
+		b.do(chromedp.Evaluate[chromedp.Void](`Object.defineProperty(document, "hidden", { value: ` + hidden + `, configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`))
+	}
+	s.deliver(sonzaihook.EventMessage)
+	b.until(`document.querySelectorAll("ol.rows a.row").length === 1`)
+	hide("true")
+	b.until(`document.querySelector(".pulse").dataset.state === "off"`)
+	s.deliver(sonzaihook.EventMoodChange)
+	s.deliver(sonzaihook.EventMoodChange, hooktest.Stale())
+	require.Equal(t, 1, eval[int](b, `document.querySelectorAll("ol.rows a.row").length`))
+	hide("false")
+	b.until(`document.querySelectorAll("ol.rows a.row").length === 3`)
+	b.live()
+	require.True(t, eval[bool](b, `document.querySelector("a.more").hidden`), "nothing was missed")
+}
+
 // TestPictures makes the pictures of the documentation, where SCREENSHOTS names a
 // folder for them.
 func TestPictures(t *testing.T) {

@@ -9,16 +9,38 @@ class LiveDeliveries extends HTMLElement {
     this.more = this.querySelector("a.more");
     this.pulse = this.querySelector(".pulse");
     this.missed = 0;
-    this.source = new EventSource(this.dataset.stream);
-    this.source.addEventListener("open", () => this.state("on", "live"));
-    this.source.addEventListener("error", () => this.state("off", "connection lost"));
-    this.source.addEventListener("rows", (event) => this.take(JSON.parse(event.data)));
-    this.source.addEventListener("reload", () => this.offer("Some deliveries are not shown: reload"));
-    addEventListener("pagehide", () => this.source.close());
+    this.position = this.dataset.after;
+    // A browser opens few connections to one server, so a page that nobody sees
+    // keeps none; it catches up when it is seen again.
+    this.seen = () => (document.hidden ? this.rest() : this.listen());
+    document.addEventListener("visibilitychange", this.seen);
+    addEventListener("pagehide", () => this.rest());
+    addEventListener("pageshow", this.seen);
+    this.seen();
   }
 
   disconnectedCallback() {
-    this.source.close();
+    document.removeEventListener("visibilitychange", this.seen);
+    removeEventListener("pageshow", this.seen);
+    this.rest();
+  }
+
+  listen() {
+    if (this.source) return;
+    this.source = new EventSource(`events?after=${encodeURIComponent(this.position)}`);
+    this.source.addEventListener("open", () => this.state("on", "live"));
+    this.source.addEventListener("error", () => this.state("off", "connection lost"));
+    this.source.addEventListener("reload", () => this.offer("Some deliveries are not shown: reload"));
+    this.source.addEventListener("rows", (event) => {
+      this.position = event.lastEventId;
+      this.take(JSON.parse(event.data));
+    });
+  }
+
+  rest() {
+    this.source?.close();
+    this.source = undefined;
+    this.state("off", "paused");
   }
 
   state(value, words) {
