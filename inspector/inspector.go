@@ -48,8 +48,8 @@ type Inspector struct {
 	instance string // what the positions of its streams begin with
 	known    atomic.Pointer[sonzaihook.Secrets]
 	hide     atomic.Pointer[strings.Replacer] // takes secrets out of texts
-	target   atomic.Pointer[capture] // the newest Capture, where samples go
-	path     atomic.Pointer[string]  // the path of the newest delivery that was handled
+	target   atomic.Pointer[capture]          // the newest Capture, where samples go
+	path     atomic.Pointer[string]           // the path of the newest delivery that was handled
 	shelf    *shelf
 	flying   atomic.Int64 // bytes of bodies that are being received
 	live     live

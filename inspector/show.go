@@ -16,25 +16,25 @@ import (
 // showPage is the page of one delivery.
 type showPage struct {
 	frame
-	Row      row
-	Meaning  meaning
-	Error    []chunk
-	Facts    []fact
-	Verdict  verdict
-	Event    *readable
-	Tree     *node
-	NotJSON  string
-	Raw      []chunk
-	Size     string
-	Partial  bool
-	Headers  []shownField
-	Answer   []chunk
-	Request  []chunk
-	Copies   []copyRow
-	Proven   bool // else the copies are those with the same bytes
-	Replay   string
-	Newer    uint64
-	Older    uint64
+	Row     row
+	Meaning meaning
+	Error   []chunk
+	Facts   []fact
+	Verdict verdict
+	Event   *readable
+	Tree    *node
+	NotJSON string
+	Raw     []chunk
+	Size    string
+	Partial bool
+	Headers []shownField
+	Answer  []chunk
+	Request []chunk
+	Copies  []copyRow
+	Proven  bool // else the copies are those with the same bytes
+	Replay  string
+	Newer   uint64
+	Older   uint64
 }
 
 type shownField struct {

@@ -155,6 +155,12 @@ func (b *tab) until(expression string) {
 	}, 20*time.Second, 30*time.Millisecond, expression)
 }
 
+// at waits until the browser has loaded the page whose path ends so.
+func (b *tab) at(path string) {
+	b.t.Helper()
+	b.until(`location.pathname.endsWith("` + path + `") && document.readyState === "complete"`)
+}
+
 func (b *tab) live() { b.until(`document.querySelector(".pulse").dataset.state === "on"`) }
 
 func (b *tab) text(css string) string {
