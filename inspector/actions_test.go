@@ -133,7 +133,7 @@ func TestASampleThatIsNoJSONIsShownAgain(t *testing.T) {
 func TestASampleCanBeSpoiled(t *testing.T) {
 	t.Parallel()
 	for flaw, want := range map[string]string{
-		"tampered": "the space at the end of the body was lost", "stale": "which is 55 min too old", "foreign": "the secret is most likely another one", "unsigned": "there is no signature",
+		"tampered": "the space at the end of the body was lost", "stale": "which is 55 min", "foreign": "the secret is most likely another one", "unsigned": "there is no signature",
 	} {
 		d := newDesk(t)
 		answer := d.post("/send", url.Values{"type": {"agent.message"}, "flaw": {flaw}})

@@ -98,7 +98,7 @@ func TestWhatTheDiagnosisFindsIsShown(t *testing.T) {
 		want    []string
 	}{
 		"tampered": {[]hooktest.Option{hooktest.Tampered()}, []string{"a space was added to the end of the body", "before anything parses"}},
-		"stale":    {[]hooktest.Option{hooktest.Stale()}, []string{"the signature is 1 h old", "the secret and the body are right"}},
+		"stale":    {[]hooktest.Option{hooktest.Stale()}, []string{"the signature is 1 h", "the secret and the body are right"}},
 		"unsigned": {[]hooktest.Option{hooktest.Unsigned()}, []string{"there is no signature", "does a proxy drop it?"}},
 		"foreign":  {[]hooktest.Option{hooktest.SignedWith("whsec_another_one")}, []string{"none of", "the secret is most likely another one"}},
 		"future":   {[]hooktest.Option{hooktest.At(now.Add(time.Hour))}, []string{"future"}},
