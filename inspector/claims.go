@@ -31,6 +31,9 @@ func claims(body []byte) (typ, agent string) {
 	return string(sonzaihook.CanonicalType(typ)), agent
 }
 
+// claimedProject is the project that a body names, which proves nothing.
+func (r *record) claimedProject() string { return text(members(r.body)["project_id"]) }
+
 func members(object []byte) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
 	if !isObject(object) || json.Unmarshal(object, &m) != nil {

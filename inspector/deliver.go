@@ -14,20 +14,11 @@ import (
 
 // How a sample reaches the receiver: as a delivery of the platform would.
 
-func (i *Inspector) secretsOf(typ string) []string {
-	known := *i.known.Load()
-	for t, secrets := range known {
-		if t != sonzaihook.AnyEvent && string(sonzaihook.CanonicalType(string(t))) == typ && len(secrets) > 0 {
-			return secrets
-		}
-	}
-	return known[sonzaihook.AnyEvent]
-}
-
 // deliver signs a body and gives it to the captured handler, as the platform would.
 // It returns the number under which that was kept.
 func (i *Inspector) deliver(ctx context.Context, typ string, body []byte, flaw string) uint64 {
-	secret, at, signed := i.secretsOf(typ)[0], i.time(), body
+	secret, _ := i.signer(text(members(body)["project_id"]), typ)
+	at, signed := i.time(), body
 	switch flaw {
 	case "tampered":
 		signed = append(bytes.Clone(body), ' ')

@@ -3,7 +3,6 @@ package inspector
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -72,6 +71,8 @@ type verdict struct {
 	Tried    int
 }
 
+const otherType = "each registration has its own secret: give the receiver this type's secret under this type"
+
 // mends are for refusals that are not about how the signature was made.
 var mends = []struct {
 	err  error
@@ -80,7 +81,9 @@ var mends = []struct {
 	{sonzaihook.ErrWrongAuthorization, finding{"header", "the Authorization header is not the one that the receiver demands",
 		"register the webhook with the auth_header that the receiver was given, or change WithAuthorization"}},
 	{sonzaihook.ErrSecretOfOtherType, finding{"secret", "the secret that signed it belongs to another event type",
-		"each registration has a secret of its own: give the receiver this type's secret under this type"}},
+		otherType}},
+	{sonzaihook.ErrUnknownProject, finding{"secret", "the project that it names is not known to the source of secrets", "look at the project in the URL, and at what WithSecretSource returns for it"}},
+	{sonzaihook.ErrSecretSource, finding{"secret", "the source of secrets failed, and no known secret fits", "look at what WithSecretSource reads from; the next attempt asks again"}},
 	{sonzaihook.ErrSecretAwaited, finding{"secret", "no secret fits, and a new one was on its way", "nothing, if the next attempt is accepted"}},
 	{sonzaihook.ErrMethodNotAllowed, finding{"request", "it is not a POST request", "a redirect on the way turns a POST into a GET: register the address it leads to"}},
 	{sonzaihook.ErrBodyTooLarge, finding{"body", "the body is longer than the receiver takes", "raise WithMaxBody if such events are real"}},
@@ -132,16 +135,18 @@ func (i *Inspector) accepted(r *record) verdict {
 	return v
 }
 
-const (
-	mostSecrets = 32
-	atArrival   = "; for a delivery that was recorded earlier" // advice for the command line: here it is known when it arrived
-)
+// atArrival begins advice for the command line: here it is known when a delivery arrived.
+const atArrival = "; for a delivery that was recorded earlier"
 
 // diagnose computes what a signature may have been made of.
 func (i *Inspector) diagnose(r *record, v *verdict) {
 	i.explains <- struct{}{}
 	defer func() { <-i.explains }()
-	secrets, names := i.candidates(sonzaihook.EventType(r.typ()))
+	tried := i.candidates(r.claimedProject(), sonzaihook.EventType(r.typ()))
+	secrets, names := make([]string, len(tried)), make([]string, len(tried))
+	for n, c := range tried {
+		secrets[n], names[n] = c.secret, plain(c.name(), longestName)
+	}
 	report := diagnosis.Explain(diagnosis.Input{
 		Body: r.body, Header: strings.Join(r.signature, ","), Secrets: secrets, Now: r.at, Tolerance: i.tolerance,
 	})
@@ -164,6 +169,9 @@ func (i *Inspector) diagnose(r *record, v *verdict) {
 	case len(secrets) == 0:
 		v.Title = "Only the form was checked"
 		v.Findings = append(v.Findings, finding{"secret", "the inspector was given no secrets, so it cannot say more", "make it with inspector.WithSecrets"})
+	case report.Valid && !tried[report.Secret-1].signs(r.typ()):
+		v.Title = "Signed with another type's secret"
+		v.Findings = append(v.Findings, finding{"secret", fmt.Sprintf("it was signed with the secret of %s", names[report.Secret-1]), otherType})
 	case report.Valid:
 		v.Title = "Valid here"
 		v.Findings = append(v.Findings, finding{"secret", fmt.Sprintf("the signature is right with the secret of %s", names[report.Secret-1]),
@@ -171,43 +179,4 @@ func (i *Inspector) diagnose(r *record, v *verdict) {
 	case report.Authentic:
 		v.Findings = append(v.Findings, finding{"good", "the secret and the body are right", ""})
 	}
-}
-
-// candidates are the secrets that may have signed, those of the type first, and
-// what they are called.
-func (i *Inspector) candidates(typ sonzaihook.EventType) (secrets, names []string) {
-	known := *i.known.Load()
-	var types []sonzaihook.EventType
-	for t := range known {
-		types = append(types, t)
-	}
-	slices.SortFunc(types, func(a, b sonzaihook.EventType) int {
-		return strings.Compare(rank(a, typ)+string(a), rank(b, typ)+string(b))
-	})
-	for _, t := range types {
-		for n, secret := range known[t] {
-			if slices.Contains(secrets, secret) || len(secrets) == mostSecrets {
-				continue
-			}
-			name := string(t)
-			if t == sonzaihook.AnyEvent {
-				name = "every type"
-			}
-			if n > 0 {
-				name += fmt.Sprintf(" (%d)", n+1)
-			}
-			secrets, names = append(secrets, secret), append(names, name)
-		}
-	}
-	return secrets, names
-}
-
-func rank(t, wanted sonzaihook.EventType) string {
-	switch {
-	case t == sonzaihook.AnyEvent:
-		return "1"
-	case sonzaihook.CanonicalType(string(t)) == wanted:
-		return "0"
-	}
-	return "2"
 }

@@ -24,6 +24,7 @@
 //	routes.go    the requests of the page
 //	list.go, show.go, readable.go, tree.go, visible.go   what a page shows
 //	explain.go   what the answer means, and what is wrong with a signature
+//	secrets.go   which secrets may have signed, and taking them out of texts
 //	replay.go, samples.go, deliver.go, faults.go   what a page can do
 package inspector
 
@@ -33,6 +34,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,8 +47,9 @@ type Inspector struct {
 	*settings
 
 	hooks    *sonzaihook.Receiver
-	instance string // what the positions of its streams begin with
-	known    atomic.Pointer[sonzaihook.Secrets]
+	instance string     // what the positions of its streams begin with
+	changing sync.Mutex // serialises changes of known
+	known    atomic.Pointer[known]
 	hide     atomic.Pointer[strings.Replacer] // takes secrets out of texts
 	target   atomic.Pointer[capture]          // the newest Capture, where samples go
 	path     atomic.Pointer[string]           // the path of the newest delivery that was handled
@@ -68,6 +71,7 @@ func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
 		shelf: newShelf(s.deliveries, s.bytes), explains: make(chan struct{}, 2),
 	}
 	i.live.start(i)
+	i.known.Store(&known{})
 	i.SetSecrets(s.secrets)
 	i.page = i.guarded(i.routes())
 	if hooks != nil {
@@ -75,33 +79,6 @@ func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
 	}
 	return i
 }
-
-// SetSecrets replaces the secrets of [WithSecrets].
-func (i *Inspector) SetSecrets(secrets sonzaihook.Secrets) {
-	secrets = clone(secrets)
-	i.known.Store(&secrets)
-	pairs := []string{}
-	hide := func(text string) {
-		if len(text) >= shortestHidden {
-			pairs = append(pairs, text, "••••")
-		}
-	}
-	for _, list := range secrets {
-		for _, secret := range list {
-			hide(strings.TrimPrefix(secret, "whsec_"))
-		}
-	}
-	hide(i.authorization)
-	hide(strings.TrimPrefix(i.authorization, "Bearer "))
-	i.hide.Store(strings.NewReplacer(pairs...))
-}
-
-// shortestHidden is from which length on a secret is looked for in what others
-// wrote; a shorter one would be found everywhere.
-const shortestHidden = 4
-
-// redact takes the secrets out of a text that a client or user code wrote.
-func (i *Inspector) redact(text string) string { return i.hide.Load().Replace(text) }
 
 // Handler returns the page. It may be mounted below any prefix, with or without
 // http.StripPrefix, where the prefix ends with a slash.

@@ -80,7 +80,7 @@ const longestMessage = 4 << 10
 var refusals = []error{
 	sonzaihook.ErrMissingSignature, sonzaihook.ErrMalformedSignature, sonzaihook.ErrTimestampOutsideTolerance,
 	sonzaihook.ErrSecretOfOtherType, sonzaihook.ErrWrongAuthorization, sonzaihook.ErrSecretAwaited,
-	sonzaihook.ErrSignatureMismatch, sonzaihook.ErrMethodNotAllowed, sonzaihook.ErrBodyTooLarge,
+	sonzaihook.ErrSecretSource, sonzaihook.ErrUnknownProject, sonzaihook.ErrSignatureMismatch, sonzaihook.ErrMethodNotAllowed, sonzaihook.ErrBodyTooLarge,
 	sonzaihook.ErrUnsupportedMediaType, sonzaihook.ErrBodyConsumed, sonzaihook.ErrBodyUnreadable,
 }
 

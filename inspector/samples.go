@@ -71,6 +71,7 @@ func (i *Inspector) compose(w http.ResponseWriter, req *http.Request) {
 		i.missing(w, "", "There is no sample of this type.")
 		return
 	}
+	p.unsigned(i, body)
 	p.fill(inputs(fresh(body, i.time()), ""))
 	i.render(w, http.StatusOK, "send", p)
 }
@@ -88,11 +89,16 @@ func (i *Inspector) sendPage(typ string) (sendPage, *value, error) {
 		p.Flaws = nil
 	} else if i.target.Load() == nil {
 		p.Problem = "No handler is captured, so there is nowhere to send it: wrap the receiver with Capture."
-	} else if len(i.secretsOf(p.Type)) == 0 {
-		p.Problem = "The inspector has no secret for this type to sign with: make it with WithSecrets."
 	}
 	body, err := parse(data)
 	return p, body, err
+}
+
+// unsigned says that there is nothing to sign a sample with, if so.
+func (p *sendPage) unsigned(i *Inspector, body *value) {
+	if _, ok := i.signer(body.member("project_id").text(), p.Type); !ok && i.emit == nil && p.Problem == "" {
+		p.Problem = "The inspector has no secret for this type to sign with: make it with WithSecrets."
+	}
 }
 
 func contains(types []sonzaihook.EventType, name string) bool {
@@ -223,12 +229,13 @@ func (i *Inspector) send(w http.ResponseWriter, req *http.Request) {
 		i.missing(w, "", "There is no sample of this type.")
 		return
 	}
-	if p.Problem != "" {
+	changed := change(body, "", req.PostForm)
+	if p.unsigned(i, body); p.Problem != "" {
 		p.fill(inputs(body, ""))
 		i.render(w, http.StatusConflict, "send", p)
 		return
 	}
-	if err := change(body, "", req.PostForm); err != nil {
+	if err := changed; err != nil {
 		p.fill(entered(inputs(body, ""), req.PostForm))
 		p.Problem = err.Error()
 		var wrong *fieldError

@@ -3,6 +3,7 @@ package inspector_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -130,4 +131,23 @@ func TestASecretOfAnotherTypeIsNamed(t *testing.T) {
 	page.SetSecrets(nil)
 	require.Equal(t, http.StatusUnauthorized, d.message(hooktest.Tampered()))
 	require.Contains(t, d.get("/deliveries/2").Body.String(), "the inspector was given no secrets")
+}
+
+func TestSecretsOfProjectsAreTriedAndSign(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, inspector.WithSecrets(nil))
+	require.Contains(t, d.post("/send", url.Values{"type": {"agent.message"}}).Body.String(), "no secret for this type")
+	require.NoError(t, d.hooks.Project("proj_demo").SetSecrets(sonzaihook.Secret("whsec_of_the_project")))
+	d.page.SetProjectSecrets("proj_demo", sonzaihook.Secret("whsec_of_the_project"))
+	d.page.SetProjectSecrets("proj_<b>", sonzaihook.Secrets{sonzaihook.EventWakeup: {"whsec_of_the_other"}})
+	require.Equal(t, http.StatusSeeOther, d.post("/send", url.Values{"type": {"agent.message"}}).Code)
+	require.EqualValues(t, 1, d.ran.Load())
+	d.message(hooktest.Tampered(), hooktest.SignedWith("whsec_of_the_project"))
+	page := d.get("/deliveries/2").Body.String()
+	require.Contains(t, page, "a space was added")
+	require.Contains(t, page, "project proj_demo, every type")
+	require.Contains(t, page, "project proj_&lt;b&gt;, agent.wakeup")
+	d.message(hooktest.SignedWith("whsec_of_the_other"))
+	require.Contains(t, d.get("/deliveries/3").Body.String(), "it was signed with the secret of project proj_")
+	require.NotContains(t, d.everything(3), "of_the_")
 }
