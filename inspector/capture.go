@@ -64,8 +64,9 @@ type (
 type pending struct {
 	context.Context
 	inspector *Inspector
-	r         *record
+	r         *record // not to be touched after finish: its memory serves others then
 	started   time.Time
+	from      origin
 	tap       tap
 	answer    answering
 
@@ -104,7 +105,7 @@ func newPending(ctx context.Context, i *Inspector, from origin) *pending {
 	} else {
 		k = new(kept)
 	}
-	p := &pending{Context: ctx, inspector: i, started: time.Now(), r: &k.record, own: &k.result}
+	p := &pending{Context: ctx, inspector: i, started: time.Now(), from: from, r: &k.record, own: &k.result}
 	r := p.r
 	r.at, r.origin, r.facts, r.home = p.started, from, &k.about, k
 	if i.now != nil {
@@ -124,7 +125,7 @@ func (p *pending) Value(key any) any {
 // expects reports whether an outcome is of this delivery, and not of one that a
 // callback dispatched in its context.
 func (p *pending) expects(source sonzaihook.Source) bool {
-	if p.r.origin == replayed {
+	if p.from == replayed {
 		return source == sonzaihook.SourceReplay
 	}
 	return source == sonzaihook.SourceWebhook
