@@ -213,7 +213,8 @@ func (p *pending) number(asked bool) (*uint64, bool) {
 // notePath notes where deliveries arrive, for samples.
 func (i *Inspector) notePath(path string) {
 	if known := i.path.Load(); known == nil || *known != path {
-		i.path.Store(&path)
+		own := path // so that only this one goes to the heap
+		i.path.Store(&own)
 	}
 }
 
