@@ -15,7 +15,7 @@ import (
 
 // A thousand pages are open and take nothing of what they are sent, while
 // deliveries arrive as fast as they can.
-func TestAThousandPagesThatTakeNothingHoldUpNobody(t *testing.T) {
+func TestAThousandPagesThatTakeNothingHoldUpNoDelivery(t *testing.T) {
 	const pages = 1000
 	i := New(receiver(t))
 	server := httptest.NewServer(i.Handler())

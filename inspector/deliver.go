@@ -58,7 +58,7 @@ type bare struct{ context.Context }
 
 func (bare) Value(any) any { return nil }
 
-// nowhere takes an answer that nobody waits for; what is captured of it is shown.
+// nowhere takes an answer; the page shows what was captured of it.
 type nowhere struct{}
 
 func (nowhere) Header() http.Header         { return http.Header{} }

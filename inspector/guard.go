@@ -62,8 +62,8 @@ func (i *Inspector) forbidden(req *http.Request) string {
 	return ""
 }
 
-// knows reports whether the page is served under a host name. Behind a name that
-// somebody else owns, and lets point here, that one's page would be asking.
+// knows reports whether the page is served under a host name. Under another one the
+// request may come from a site whose owner lets its name point here.
 func (i *Inspector) knows(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

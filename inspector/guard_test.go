@@ -33,7 +33,7 @@ func TestOnlyTheLoopbackInterfaceMayLook(t *testing.T) {
 	}
 }
 
-func TestNobodyLooksThroughAProxy(t *testing.T) {
+func TestRequestsThroughAProxyAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, name := range []string{

@@ -16,7 +16,7 @@
 // The way of a delivery through this package:
 //
 //	capture.go   keeps the request and the answer, and joins the receiver's outcome
-//	tap.go       keeps a body while somebody else reads it
+//	tap.go       keeps a body while the receiver reads it
 //	transport.go keeps what is sent instead
 //	ring.go      holds the newest, those that were refused apart
 //	live.go      tells the open pages, which can never make a delivery wait

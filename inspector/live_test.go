@@ -116,7 +116,7 @@ func TestMoreThanAPieceHoldsIsCountedByKind(t *testing.T) {
 	require.Len(t, n.Rows, mostRows+1)
 }
 
-func TestASlowPageIsToldToReloadAndHoldsUpNobody(t *testing.T) {
+func TestASlowPageIsToldToReloadAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	i := New(receiver(t))
 	slow, ok := i.live.enter()

@@ -60,7 +60,7 @@ func WithTolerance(d time.Duration) Option {
 
 // WithAuthorize says who may look, in place of the default: clients on the
 // loopback interface and no proxy in between. It is called for each request of the
-// page and decides alone about the address of the client; whoever it lets in sees
+// page and decides alone about the address of the client; those it lets in see
 // bodies, which are personal data, and may replay deliveries. It is called
 // concurrently. See [WithHosts] too. nil keeps the default.
 func WithAuthorize(authorize func(*http.Request) bool) Option {

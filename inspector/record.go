@@ -136,7 +136,7 @@ func (r *record) weight() int {
 	return n
 }
 
-// facts are what the body says of itself, read when somebody looks.
+// facts are what the body claims, read when a page shows it.
 type facts struct {
 	once       sync.Once
 	typ, agent string

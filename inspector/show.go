@@ -172,7 +172,7 @@ func (i *Inspector) beside(r *record) (newer, older uint64) {
 	return newer, older
 }
 
-// headers are the lines of the header, by name. What may let somebody in is masked.
+// headers are the lines of the header, by name. Credentials are masked.
 func (i *Inspector) headers(r *record) []shownField {
 	var out []shownField
 	for _, value := range r.signature {
@@ -219,7 +219,7 @@ func maskedSignature(value string) string {
 	return strings.Join(shown, ",")
 }
 
-// isCredential reports whether a header may let somebody in.
+// isCredential reports whether a header may carry a credential.
 func isCredential(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"auth", "cookie", "token", "secret", "signature", "key", "password", "credential", "session", "jwt", "assertion"} {

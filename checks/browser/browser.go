@@ -1,5 +1,5 @@
-// Package browser tests the inspector's page in a real Chromium. It is a module
-// of its own, so that nobody who uses the library carries what drives a browser.
+// Package browser tests the inspector's page in a real Chromium. It is a separate
+// module, so that users of the library do not carry what drives a browser.
 //
 // The tests are skipped where Chromium is missing. With SCREENSHOTS=<folder> they
 // write what the page looks like there:

@@ -48,7 +48,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// server is a receiver with an inspector on a port of its own.
+// server is a receiver with an inspector on a free port.
 type server struct {
 	*httptest.Server
 	t       *testing.T

@@ -10,8 +10,8 @@ class LiveDeliveries extends HTMLElement {
     this.pulse = this.querySelector(".pulse");
     this.missed = 0;
     this.position = this.dataset.after;
-    // A browser opens few connections to one server, so a page that nobody sees
-    // keeps none; it catches up when it is seen again.
+    // A browser opens few connections to one server, so a hidden page
+    // keeps none; it catches up when it is shown again.
     this.seen = () => (document.hidden ? this.rest() : this.listen());
     document.addEventListener("visibilitychange", this.seen);
     addEventListener("pagehide", () => this.rest());
