@@ -15,11 +15,11 @@ import (
 
 // call is one call of the platform.
 type call struct {
-	method string
-	path   []string // segments, not escaped yet
-	query  url.Values
-	body   any
-	secret string // what of the body must not be printed
+	method  string
+	path    []string // segments, not escaped yet
+	query   url.Values
+	body    any
+	secrets []string // what of the body must not be printed
 }
 
 func get(path ...string) call    { return call{method: http.MethodGet, path: path} }
@@ -210,8 +210,10 @@ func (c *Client) problem(k call, response *http.Response, answer []byte) *Error 
 // call sent.
 func (c *Client) foreign(k call, text string) string {
 	text = c.redact(text)
-	if k.secret != "" {
-		text = strings.ReplaceAll(text, k.secret, redacted)
+	for _, secret := range k.secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
 	}
 	return oneLine(text)
 }

@@ -29,7 +29,10 @@ import (
 )
 
 // DefaultBaseURL is where the platform's documentation places its API.
-const DefaultBaseURL = "https://api.sonz.ai/api/v1"
+const DefaultBaseURL = "https://api.sonz.ai" + BasePath
+
+// BasePath is the path of the API below the platform's host.
+const BasePath = "/api/v1"
 
 // The environment variables that [New] reads.
 const (
@@ -100,6 +103,9 @@ type Project struct {
 
 // Project returns the calls of the project with this id.
 func (c *Client) Project(id string) Project { return Project{c, id} }
+
+// ID returns the id of the project.
+func (p Project) ID() string { return p.id }
 
 // Agent is the calls of one agent.
 type Agent struct {

@@ -167,10 +167,13 @@ func kindOf(status int) error {
 // maxLine bounds what of a foreign text goes into an error.
 const maxLine = 500
 
-// oneLine keeps a foreign text from breaking lines or driving a terminal.
+// oneLine keeps a foreign text from breaking lines, driving a terminal or reading
+// as another one than it is: control and format characters (such as the one that
+// turns the direction of writing) and separators of lines become spaces, and what
+// is not UTF-8 becomes U+FFFD.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r
