@@ -34,6 +34,16 @@ var routes = []route{
 	{"DELETE /projects/{projectId}/webhooks/{eventType}", (*Simulator).deleteWebhook},
 	{"GET /projects/{projectId}/webhooks/{eventType}/attempts", (*Simulator).listAttempts},
 	{"POST /projects/{projectId}/webhooks/{eventType}/rotate-secret", (*Simulator).rotateSecret},
+	{"GET /channels", (*Simulator).listChannels},
+	{"POST /channels", (*Simulator).createChannel},
+	{"GET /channels/{channelId}", (*Simulator).getChannel},
+	{"PUT /channels/{channelId}", (*Simulator).updateChannel},
+	{"DELETE /channels/{channelId}", (*Simulator).deleteChannel},
+	{"GET /projects/{projectId}/channels", (*Simulator).listChannels},
+	{"POST /projects/{projectId}/channels", (*Simulator).createChannel},
+	{"GET /projects/{projectId}/channels/{channelId}", (*Simulator).getChannel},
+	{"PUT /projects/{projectId}/channels/{channelId}", (*Simulator).updateChannel},
+	{"DELETE /projects/{projectId}/channels/{channelId}", (*Simulator).deleteChannel},
 	{"GET /projects/{projectId}/notifications", (*Simulator).listNotifications},
 	{"POST /projects/{projectId}/notifications/acknowledge", (*Simulator).acknowledge},
 	{"POST /projects/{projectId}/notifications/acknowledge-all", (*Simulator).acknowledgeAll},
@@ -78,7 +88,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Simulator) serve(call string, handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := s.faults.forCall(call)
-		if !s.pause(fault.Delay) || fault.Drop {
+		if !pause(s.ctx, fault.Delay) || fault.Drop {
 			panic(http.ErrAbortHandler)
 		}
 		if fault.Status != 0 || fault.HTML {
@@ -97,7 +107,11 @@ func (s *Simulator) serve(call string, handle handler) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		writeJSON(w, answer)
+		if c, ok := answer.(created); ok {
+			writeJSON(w, http.StatusCreated, c.answer)
+			return
+		}
+		writeJSON(w, http.StatusOK, answer)
 	})
 }
 

@@ -1,13 +1,13 @@
-// Package sonzaiapi calls the webhook, notification and wakeup endpoints of the
-// Sonzai platform, and nothing else of it.
+// Package sonzaiapi calls the webhook, channel, notification and wakeup endpoints
+// of the Sonzai platform, and no others.
 //
 //	client, err := sonzaiapi.New("") // the key is read from SONZAI_API_KEY
 //	secret, err := client.Webhooks().Register(ctx, "agent.message", sonzaiapi.Target{URL: url})
 //	for attempt, err := range client.Webhooks().Attempts(ctx, "agent.message", 0) { … }
 //
-// A call hangs on what it is about: [Client.Webhooks] for the project that the
-// API key belongs to, [Client.Project] for a project by its id, [Client.Agent]
-// for an agent.
+// A call is a method of what it is about: [Client.Webhooks] and [Client.Channels]
+// of the tenant that the API key belongs to, [Client.Project] of a project by its
+// id, [Client.Agent] of an agent.
 //
 // Every error is an [*Error]; match its kind with [errors.Is]. GET and DELETE
 // calls are tried again, see [WithRetries]; PUT and POST never are, because the

@@ -74,7 +74,7 @@ func newValidator(text []byte) (validator.Validator, error) {
 }
 
 // locate returns the platform's document, or nil where there is none. A path in
-// the environment that leads nowhere is an error: somebody meant it.
+// the environment that leads nowhere is an error.
 func locate() ([]byte, error) {
 	if path := os.Getenv(envDocument); path != "" {
 		text, err := os.ReadFile(path)
@@ -166,9 +166,9 @@ func (c *Checker) checkAnswer(r *http.Request, recorder *httptest.ResponseRecord
 // checkMediaType is apart because the document has problems as the default
 // answer, which would also let a wrong good answer through.
 func (c *Checker) checkMediaType(call string, recorder *httptest.ResponseRecorder) {
-	want, status := "application/json", http.StatusOK
-	if written.calls[call].answer == "" {
-		want, status = "", http.StatusNoContent
+	want, status := "application/json", written.calls[call].status()
+	if status == http.StatusNoContent {
+		want = ""
 	}
 	if recorder.Code >= 300 {
 		want, status = "application/problem+json", recorder.Code
