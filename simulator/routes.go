@@ -77,7 +77,7 @@ func (s *Simulator) newRoutes() *http.ServeMux {
 
 // ServeHTTP answers the calls of the API.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
+	if escaped := r.URL.EscapedPath(); escaped == "" || path.Clean(escaped) != escaped {
 		s.notFound(w, r) // instead of the redirect of the mux
 		return
 	}
@@ -158,7 +158,7 @@ func (s *Simulator) notFound(w http.ResponseWriter, r *http.Request) {
 			allowed = append(allowed, method)
 		}
 	}
-	if len(allowed) > 0 && r.URL.Path == path.Clean(r.URL.Path) {
+	if len(allowed) > 0 && r.URL.EscapedPath() == path.Clean(r.URL.EscapedPath()) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		writeProblem(w, fail(http.StatusMethodNotAllowed, "the call takes %s", strings.Join(allowed, ", ")))
 		return

@@ -3,7 +3,6 @@ package upstream
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -34,9 +33,11 @@ type settings struct {
 	logger        *slog.Logger
 }
 
-// WithTypes narrows Subscribe, PollProject and Replay to these event types. The
-// default is the types for which the receiver has a callback, and for PollProject
-// every type.
+// WithTypes narrows Subscribe, PollProject and Replay to these event types, and
+// SubscribeChannel too. Each goes to the platform as it is given: "agent.wakeup"
+// and "on_wakeup_ready" are two registrations, although both stand for one type.
+// The default is every known name of the types for which the receiver has a
+// callback, see [sonzaihook.WireNames], and for PollProject all notifications.
 func WithTypes(types ...sonzaihook.EventType) Option {
 	return func(s *settings) { s.types = types }
 }
@@ -105,32 +106,32 @@ func newSettings(options []Option) (*settings, error) {
 		return nil, fmt.Errorf("%w: WithInterval(%v, %v), it needs 0 < shortest <= longest", ErrInvalidOption, s.shortest, s.longest)
 	case s.logger == nil:
 		return nil, fmt.Errorf("%w: WithLogger(nil), use slog.DiscardHandler to be silent", ErrInvalidOption)
-	case slices.Contains(s.types, "") || slices.Contains(s.types, sonzaihook.AnyEvent):
-		return nil, fmt.Errorf("%w: WithTypes needs event types", ErrInvalidOption)
 	}
-	s.types = canonical(s.types)
+	if err := checkNames(s.types); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
-// typesOf returns the types that were asked for, or those with a callback.
-func (s *settings) typesOf(hooks *sonzaihook.Receiver) ([]sonzaihook.EventType, error) {
-	types := s.types
-	if len(types) == 0 {
-		types = hooks.Types()
+// families returns the names that were asked for, by type, or all known names of
+// the types that have a callback.
+func (s *settings) families(target Target) ([]family, error) {
+	if len(s.types) > 0 {
+		return gathered(s.types), nil
 	}
-	if len(types) == 0 {
+	var all []family
+	for _, t := range target.Types() {
+		f := family{typ: t, chosen: true}
+		for _, name := range sonzaihook.WireNames(t) {
+			f.names = append(f.names, sonzaihook.EventType(name))
+		}
+		if err := checkNames(f.names); err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	if len(all) == 0 {
 		return nil, fmt.Errorf("%w: the receiver has no callback for an event type: register one first, or use WithTypes", ErrInvalidOption)
 	}
-	return types, nil
-}
-
-// canonical returns the documented names of the types, each once.
-func canonical(types []sonzaihook.EventType) []sonzaihook.EventType {
-	var all []sonzaihook.EventType
-	for _, t := range types {
-		if t := sonzaihook.CanonicalType(string(t)); !slices.Contains(all, t) {
-			all = append(all, t)
-		}
-	}
-	return all
+	return all, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // PollProject fetches the events of a project that wait as notifications, of
-// every type or of those of [WithTypes], and runs the callbacks of the receiver
+// every type or of the names of [WithTypes], and runs the callbacks of the receiver
 // for them, one after the other, the first that the platform lists first. It is
 // for servers that no delivery can reach, and may run beside deliveries: an event
 // that came by push is not run again, see below.
@@ -20,11 +20,14 @@ import (
 //
 //   - handled, handled before or ignored (2xx): it is acknowledged, after the
 //     callbacks have returned. No callback for its type counts as ignored; name
-//     the types with WithTypes where somebody else takes the others;
+//     the types with WithTypes where another process takes the others;
 //   - failed, or a copy is running (5xx): it stays, and the next poll tries again;
 //   - refused for good (4xx), after OnDeadLetter was asked: it stays, for a
 //     process that can handle it, and this call does not run it again. With
 //     [WithAcknowledgeRefused] it is acknowledged.
+//
+// The events are those of the project: its part of the receiver takes them, and
+// they have its id, as a delivery does that one of its secrets verified.
 //
 // The platform lists the first 200 only. As long as 200 stay, it does not show
 // what lies behind them.
@@ -40,8 +43,8 @@ import (
 // the event id, which is assumed to be that of the delivery, and CreatedAt is the
 // notification's. [sonzaihook.NaturalIdentity] recognises messages, wakeups and
 // breakthroughs by their own ids and needs no such assumption.
-func PollProject(ctx context.Context, hooks *sonzaihook.Receiver, project sonzaiapi.Project, options ...Option) error {
-	return poll(ctx, hooks, options, func(s *settings) inbox {
+func PollProject(ctx context.Context, target Target, project sonzaiapi.Project, options ...Option) error {
+	return poll(ctx, target, project.ID(), options, func(s *settings) inbox {
 		return inbox{
 			fetch: func(ctx context.Context) ([]notification, bool, error) { return fetchProject(ctx, project, s.types) },
 			settle: func(ctx context.Context, ids []string) (int, error) {
@@ -63,7 +66,7 @@ func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzai
 		}
 		more = more || len(page) == pollPage
 		for _, n := range page {
-			all = append(all, notification{id: n.ID, delivery: projectDelivery(n)})
+			all = append(all, notification{id: n.ID, delivery: projectDelivery(project.ID(), n)})
 		}
 	}
 	return all, more, nil
@@ -82,11 +85,12 @@ func acknowledge(ctx context.Context, project sonzaiapi.Project, ids []string) (
 	return total, nil
 }
 
-func projectDelivery(n sonzaiapi.ProjectNotification) *sonzaihook.Delivery {
+func projectDelivery(project string, n sonzaiapi.ProjectNotification) *sonzaihook.Delivery {
 	return &sonzaihook.Delivery{
-		Type:   sonzaihook.EventType(n.EventType),
-		Source: sonzaihook.SourcePoll,
-		Body:   projectBody(n),
+		Type:    sonzaihook.EventType(n.EventType),
+		Source:  sonzaihook.SourcePoll,
+		Project: project,
+		Body:    projectBody(n),
 	}
 }
 

@@ -31,7 +31,7 @@ type platform struct {
 	project  sonzaiapi.Project
 }
 
-// newPlatform tries each delivery up to six times within a fraction of a second.
+// newPlatform tries each delivery up to four times within a fraction of a second.
 func newPlatform(t *testing.T, opts ...simulator.Option) platform {
 	t.Helper()
 	sim, err := simulator.New(append([]simulator.Option{simulator.WithSpeed(100)}, opts...)...)
@@ -131,7 +131,7 @@ func (l *ledger) listen(hooks *sonzaihook.Receiver, types ...sonzaihook.EventTyp
 // newHooks returns a receiver that has only the given secrets.
 func newHooks(t *testing.T, secrets sonzaihook.Secrets, options ...sonzaihook.Option) *sonzaihook.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(upstream.SecretsSoFar(secrets),
+	hooks, err := sonzaihook.New(upstream.InitialSecrets(secrets),
 		append([]sonzaihook.Option{sonzaihook.WithLogger(silent)}, options...)...)
 	require.NoError(t, err)
 	return hooks
