@@ -105,8 +105,8 @@ func messageOf(e Event, data json.RawMessage) (message, bool) {
 	}, true
 }
 
-// tell keeps a message of its agent.
-func (l *agents) tell(m message) {
+// add keeps a message of its agent.
+func (l *agents) add(m message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.named(m.AgentID)

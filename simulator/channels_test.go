@@ -113,7 +113,7 @@ func TestAChannelIsUpdatedMaskedAndDeleted(t *testing.T) {
 		require.NoError(t, verify("whsec_chosen"), "the mask keeps the secret")
 		update("whsec_next")
 		require.NoError(t, verify("whsec_next"))
-		require.NoError(t, verify("whsec_chosen"), "the old one still signs beside it")
+		require.NoError(t, verify("whsec_chosen"), "the old one still signs as well")
 		time.Sleep(time.Minute)
 		require.ErrorIs(t, verify("whsec_chosen"), sonzaihook.ErrSignatureMismatch)
 

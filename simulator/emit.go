@@ -85,7 +85,7 @@ func (s *Simulator) happen(e Event, p *project, data json.RawMessage, deliveries
 			Payload: data, Status: statusPending, CreatedAt: e.CreatedAt.UTC(),
 		}, p.history)
 		if m, ok := messageOf(e, data); ok {
-			s.agents.tell(m)
+			s.agents.add(m)
 		}
 	}
 	for _, d := range deliveries {

@@ -26,9 +26,9 @@ type Layout string
 
 // The layouts.
 const (
-	// LayoutData places the event's fields under "data", beside the envelope.
+	// LayoutData puts the event's fields under "data" in the envelope.
 	LayoutData Layout = "data"
-	// LayoutFlat places the event's fields beside those of the envelope.
+	// LayoutFlat puts the event's fields next to those of the envelope.
 	LayoutFlat Layout = "flat"
 	// LayoutBare sends the event's fields alone, without an envelope and so
 	// without a type, an id or an agent.
@@ -71,7 +71,7 @@ type Event struct {
 	UserID    string
 	// CreatedAt is zero for now.
 	CreatedAt time.Time
-	// Data is the event's own fields: anything that marshals to a JSON object,
+	// Data holds the fields of the event: anything that marshals to a JSON object,
 	// or nil for none.
 	Data any
 	// Layout is empty for that of [WithLayout].
@@ -100,7 +100,7 @@ func (e *Event) complete(layout Layout, now time.Time) (json.RawMessage, error) 
 	return object(e.Data)
 }
 
-// object marshals the event's own fields.
+// object marshals the fields of an event.
 func object(data any) (json.RawMessage, error) {
 	if data == nil {
 		return json.RawMessage("{}"), nil
@@ -115,7 +115,7 @@ func object(data any) (json.RawMessage, error) {
 	return encoded, nil
 }
 
-// envelope is what stands round an event's own fields.
+// envelope holds the fields that every event has.
 type envelope struct {
 	Type      string          `json:"event_type"`
 	ID        string          `json:"event_id,omitempty"`
@@ -146,7 +146,7 @@ func (e *Event) body(data json.RawMessage, name string) ([]byte, error) {
 	return json.Marshal(wrapped)
 }
 
-// flatten places the fields beside the envelope's, which win.
+// flatten merges the fields with the envelope's, which win.
 func flatten(e envelope, data json.RawMessage) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {

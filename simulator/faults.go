@@ -20,8 +20,7 @@ type DeliveryFault struct {
 
 	// Delay passes before the attempt is made.
 	Delay time.Duration
-	// Duplicates are further deliveries of the same event that are made beside
-	// the first.
+	// Duplicates is the number of additional deliveries of the same event.
 	Duplicates int
 	// HoldBack lets a later delivery overtake: the first attempt is made after
 	// the next attempt of another event, or after a second of the platform's
@@ -99,8 +98,7 @@ func (f *faults) clear() {
 	f.deliveries, f.calls = nil, nil
 }
 
-// forDelivery returns the fault that an attempt meets whose event has one of these
-// names.
+// forDelivery returns the fault for an attempt whose event has one of these names.
 func (f *faults) forDelivery(names ...string) DeliveryFault {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -70,7 +70,7 @@ func WithAttempts(n int, first, longest time.Duration) Option {
 // WithDeliveryTimeout bounds one attempt. The default is 10 s.
 func WithDeliveryTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// WithRotationOverlap signs with the old secret beside the new one for this long
+// WithRotationOverlap signs with both the old and the new secret for this long
 // after a rotation. The default is 0: the old secret is invalid at once, as the
 // platform documents.
 func WithRotationOverlap(d time.Duration) Option { return func(s *settings) { s.overlap = d } }
@@ -96,13 +96,12 @@ func WithBacklog(n int) Option { return func(s *settings) { s.backlog = n } }
 
 // WithHistory sets how many attempts are kept for each event type of a project,
 // and how many notifications and wakeups for each project or agent. The oldest
-// go first, once a tenth more than that has come together. The default is
-// 100,000.
+// go first, once there are a tenth more. The default is 100,000.
 func WithHistory(n int) Option { return func(s *settings) { s.history = n } }
 
 // WithHTTPClient sets the client that makes the deliveries. A copy is used, and
-// it follows no redirect. The default client keeps a connection for
-// each worker.
+// it follows no redirect. The default client keeps a connection for each
+// worker.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
 
 // WithClock sets the time that is written and signed. Waits go by the system's

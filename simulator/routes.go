@@ -21,7 +21,7 @@ type route struct {
 	handle func(*Simulator) handler
 }
 
-// routes are all calls. Those of a project stand once more without it, for the
+// routes are all calls. Those of a project are there without it as well, for the
 // project of the API key.
 var routes = []route{
 	{"GET /webhooks", (*Simulator).listWebhooks},
@@ -84,7 +84,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.routes.ServeHTTP(w, r)
 }
 
-// serve wraps a call into what all have in common.
+// serve wraps a call with what all calls have in common.
 func (s *Simulator) serve(call string, handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := s.faults.forCall(call)

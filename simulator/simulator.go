@@ -15,8 +15,8 @@
 // project; a registration has the name that it was given, and an event is pushed
 // to one registration, that of its type or else that of another known name of the
 // type; it can be polled as well, under the same name; a delivery log outlives its
-// registration. A channel gets the events it asks for beside the registrations,
-// signed in the same way with the secret in its config.
+// registration. A channel also gets the events that it asks for, signed in the same
+// way with the secret in its config.
 //
 // All state is in memory and bounded, see [WithHistory].
 package simulator

@@ -36,7 +36,7 @@ func (k call) escaped() string {
 	return b.String()
 }
 
-// check refuses segments that a server would take for another path.
+// check refuses segments that would change which path a server sees.
 func (k call) check() error {
 	for _, segment := range k.path {
 		if segment == "" || segment == "." || segment == ".." {
@@ -206,8 +206,8 @@ func (c *Client) problem(k call, response *http.Response, answer []byte) *Error 
 	return e
 }
 
-// foreign makes a text of the platform fit to be printed: it may repeat what the
-// call sent.
+// foreign makes a text of the platform safe to print. It may repeat what the call
+// sent.
 func (c *Client) foreign(k call, text string) string {
 	text = c.redact(text)
 	for _, secret := range k.secrets {

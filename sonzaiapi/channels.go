@@ -73,7 +73,7 @@ type WebhookChannel struct {
 	Name string
 	// Target is where deliveries go.
 	Target Target
-	// SigningSecret signs the deliveries. The platform never tells it: keep it, and
+	// SigningSecret signs the deliveries. The platform never returns it: keep it, and
 	// give it to the receiver. It is required, because a delivery without a
 	// signature is refused.
 	SigningSecret Secret

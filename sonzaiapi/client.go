@@ -40,12 +40,11 @@ const (
 	EnvBaseURL = "SONZAI_BASE_URL"
 )
 
-// Client calls the platform. It is safe for concurrent use, and it prints as
-// its package name alone: neither the key nor the base URL is in any format of
-// it.
+// Client calls the platform. It is safe for concurrent use. It prints as its type
+// name, whatever the verb, and never shows the key or the base URL.
 type Client struct {
-	// What is not to be printed is held in functions: fmt shows the fields of a
-	// client that lies in a field of another struct.
+	// What must not be printed is held in functions: fmt shows the fields of a
+	// client that is a field of another struct.
 	address   func(path string) string
 	authorize func(*http.Request)
 	redact    func(string) string
@@ -116,8 +115,8 @@ type Agent struct {
 // Agent returns the calls of the agent with this id or name.
 func (c *Client) Agent(id string) Agent { return Agent{c, id} }
 
-// The formats of a client. The methods have value receivers, so that a copy is
-// no more talkative than the pointer.
+// The formats of a client. The methods have value receivers, so that a copy of a
+// client shows no more than the pointer.
 
 // String returns "sonzaiapi.Client".
 func (c Client) String() string { return "sonzaiapi.Client" }

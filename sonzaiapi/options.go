@@ -36,7 +36,7 @@ func defaults() settings {
 func WithBaseURL(base string) Option { return func(s *settings) { s.baseURL = base } }
 
 // WithHTTPClient sets the client that sends the requests, for a proxy or a
-// transport of your own. The default is [http.DefaultClient]. A copy is used,
+// custom transport. The default is [http.DefaultClient]. A copy is used,
 // and it follows no redirect.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
 

@@ -41,9 +41,9 @@ type MissedDelivery struct {
 	twin int // how many events before it have the same bytes and the same second
 }
 
-// Delivery returns what [Replay] hands to the receiver's Dispatch. SignedAt is
-// the second of the first attempt, or one after it where another event has the
-// same bytes and the same second: it is what tells apart events without an id.
+// Delivery returns what [Replay] passes to the receiver's Dispatch. SignedAt is
+// the second of the first attempt, or a later one where another event has the same
+// bytes and the same second: it distinguishes events without an id.
 func (m MissedDelivery) Delivery() *sonzaihook.Delivery {
 	signed := m.First.Truncate(time.Second).Add(time.Duration(m.twin) * time.Second)
 	return replayed(m.Type, m.Name, m.Project, signed, m.Body)
@@ -56,7 +56,7 @@ func (m MissedDelivery) LogValue() slog.Value {
 		slog.Time("last", m.Last), slog.Int("response_code", m.ResponseCode), slog.String("error", brief(m.Error)))
 }
 
-// replayed is a delivery out of a delivery log.
+// replayed returns the delivery for a recorded body.
 func replayed(t, name sonzaihook.EventType, project string, signed time.Time, body []byte) *sonzaihook.Delivery {
 	return &sonzaihook.Delivery{
 		Type: t, Name: string(name), Project: project, SignedAt: signed, Source: sonzaihook.SourceReplay, Body: body,
@@ -73,12 +73,12 @@ func replayed(t, name sonzaihook.EventType, project string, signed time.Time, bo
 // has two, so that what was delivered under one does not count as missed under the
 // other.
 //
-// Attempts do not say which event they belong to. They belong to one where a
-// receiver would take them for copies of one, see [sonzaihook.IdentityOf]; bodies
-// without an id are told apart by their bytes and the number of the attempt.
+// Attempts do not say which event they belong to. Two belong to the same event if
+// a receiver would treat them as copies, see [sonzaihook.IdentityOf]. Bodies without
+// an id are distinguished by their bytes and the number of the attempt.
 //
 // An error of a call comes with a zero MissedDelivery and nothing else, because a
-// part of the log does not show what a later attempt has delivered.
+// part of the log does not show what a later attempt delivered.
 func Missed(ctx context.Context, webhooks sonzaiapi.Webhooks, names []sonzaihook.EventType, since time.Time) iter.Seq2[MissedDelivery, error] {
 	return func(yield func(MissedDelivery, error) bool) {
 		err := checkNames(names)
@@ -115,8 +115,8 @@ func missed(ctx context.Context, webhooks sonzaiapi.Webhooks, families []family,
 const logPage = 500
 
 // missedOf reads the logs of all names of a type, which may hold the same event. A
-// name that was chosen and that the platform does not have is passed over if it has
-// another of them.
+// name chosen by default that the platform does not know is skipped if it knows
+// another name of the type.
 func missedOf(ctx context.Context, webhooks sonzaiapi.Webhooks, f family, since time.Time) ([]MissedDelivery, error) {
 	log := history{typ: f.typ, project: webhooks.ProjectID(), events: map[string]*records{}}
 	var absent error
@@ -179,7 +179,7 @@ func (h *history) read(ctx context.Context, webhooks sonzaiapi.Webhooks, name so
 // records are the attempts with the same identity, or without an id with the same
 // bytes.
 type records struct {
-	named     bool // an id in the event tells it from others
+	named     bool // an id in the event distinguishes it from others
 	eventID   string
 	body      sonzaiapi.Body
 	attempts  []record
@@ -266,8 +266,8 @@ func (r *records) undelivered() [][]record {
 	return open
 }
 
-// eventID returns the event id in a body, to show it. What tells events apart is
-// their identity.
+// eventID returns the event id in a body, for display only: events are
+// distinguished by their identity.
 func eventID(body []byte) string {
 	envelope := object(body)
 	for _, name := range []string{"event_id", "id"} {

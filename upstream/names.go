@@ -12,14 +12,14 @@ import (
 // family is the names of one event type that a call is about.
 type family struct {
 	typ   sonzaihook.EventType   // as the documentation has it
-	names []sonzaihook.EventType // as the platform is told, the documented name first
-	// chosen says that nobody asked for these names: they are all that are known
-	// of a type with a callback, and the platform may not have each of them.
+	names []sonzaihook.EventType // as the platform has them; by default the documented name first
+	// chosen says that the caller named no types: these are all known names of a
+	// type with a callback, and the platform may not have each of them.
 	chosen bool
 }
 
-// gathered sorts names by the type that they stand for, each once, in the order in
-// which they come.
+// gathered groups names by the type that they stand for, in their order and without
+// duplicates.
 func gathered(names []sonzaihook.EventType) []family {
 	var all []family
 	for _, name := range names {

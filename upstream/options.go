@@ -16,7 +16,7 @@ const (
 )
 
 // Option changes what a function of this package does. An option that a function
-// has no use for changes nothing there.
+// has no use for is ignored there.
 type Option func(*settings)
 
 type settings struct {
@@ -33,8 +33,8 @@ type settings struct {
 	logger        *slog.Logger
 }
 
-// WithTypes narrows Subscribe, PollProject and Replay to these event types, and
-// SubscribeChannel too. Each goes to the platform as it is given: "agent.wakeup"
+// WithTypes limits Subscribe, SubscribeChannel, PollProject and Replay to these
+// event types. Each goes to the platform as it is given: "agent.wakeup"
 // and "on_wakeup_ready" are two registrations, although both stand for one type.
 // The default is every known name of the types for which the receiver has a
 // callback, see [sonzaihook.WireNames], and for PollProject all notifications.
@@ -50,19 +50,20 @@ func WithAuthHeader(v string) Option {
 }
 
 // WithSecretSink sets a function that is given each new secret before it is
-// installed, to save it: the platform tells a secret once. string(secret) is the
-// secret itself. An error of it is reported as [ErrSecretNotSaved], and the
-// secret is installed all the same. Subscribe and Rotate call it; the secret that
-// it replaces should be kept beside it until the grace of a rotation is over. The
-// default saves nothing, so that secrets end with the process.
+// installed, so that it can be saved: the platform returns a secret only once. The
+// function is given the name of the registration; string(secret) is the secret
+// itself. If it returns an error, the secret is installed all the same, and the
+// error is reported as [ErrSecretNotSaved]. Subscribe and Rotate call it. Keep the
+// previous secret as well until the grace of a rotation is over. By default nothing
+// is saved, and secrets are lost when the process ends.
 func WithSecretSink(save func(sonzaihook.EventType, sonzaiapi.Secret) error) Option {
 	return func(s *settings) { s.sink = save }
 }
 
-// WithRotateUnknown lets Subscribe ask for a new secret where an event type is
-// registered already and the receiver has no secret for it. Another server that
-// has the old secret then refuses what it is sent. The default is to leave such a
-// registration alone and to report [ErrSecretUnknown].
+// WithRotateUnknown lets Subscribe ask for a new secret where a name is already
+// registered and the receiver has no secret for it. Another server that has the old
+// secret then refuses its deliveries. The default is to leave such a registration
+// alone and to report [ErrSecretUnknown].
 func WithRotateUnknown() Option { return func(s *settings) { s.rotateUnknown = true } }
 
 // WithInterval sets the wait between two polls: shortest after one that found

@@ -11,15 +11,15 @@ import (
 
 // PollAgent is [PollProject] for the messages that one agent has for its users:
 // each runs the callbacks of [sonzaihook.EventMessage] and is consumed afterwards.
-// The platform does not say which project an agent is of: pass the receiver's part
-// for it, so that the events have its id.
+// The platform does not say which project an agent belongs to: pass the receiver's
+// part for that project, so that the events carry its id.
 //
 // A message has fewer fields than a delivery: no event id, no project id, and an
 // agent id only where the platform repeats it. Its identity is its message id
 // ("agent.message:msg_1"), so a receiver that also gets deliveries, which have
 // event ids, needs [sonzaihook.WithIdentity] with [sonzaihook.NaturalIdentity] to
-// recognise it. A message that a wakeup left behind runs OnMessage here, while
-// the wakeup itself is an event of its own.
+// recognise it. A message that a wakeup left behind runs OnMessage here; the wakeup
+// itself is a separate event.
 func PollAgent(ctx context.Context, target Target, agent sonzaiapi.Agent, options ...Option) error {
 	project := projectOf(target)
 	return poll(ctx, target, project, options, func(*settings) inbox {

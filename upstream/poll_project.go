@@ -13,34 +13,34 @@ import (
 // PollProject fetches the events of a project that wait as notifications, of
 // every type or of the names of [WithTypes], and runs the callbacks of the receiver
 // for them, one after the other, the first that the platform lists first. It is
-// for servers that no delivery can reach, and may run beside deliveries: an event
-// that came by push is not run again, see below.
+// for servers that no delivery can reach, and may run alongside deliveries: an
+// event that was pushed is not run again, see below.
 //
-// What becomes of a notification follows the outcome:
+// What happens to a notification depends on the outcome:
 //
 //   - handled, handled before or ignored (2xx): it is acknowledged, after the
 //     callbacks have returned. No callback for its type counts as ignored; name
 //     the types with WithTypes where another process takes the others;
 //   - failed, or a copy is running (5xx): it stays, and the next poll tries again;
-//   - refused for good (4xx), after OnDeadLetter was asked: it stays, for a
+//   - refused for good (4xx), after OnDeadLetter was called: it stays, for a
 //     process that can handle it, and this call does not run it again. With
 //     [WithAcknowledgeRefused] it is acknowledged.
 //
-// The events are those of the project: its part of the receiver takes them, and
-// they have its id, as a delivery does that one of its secrets verified.
+// The project's part of the receiver takes the events, and they carry the project's
+// id, as does a delivery that one of its secrets verified.
 //
 // The platform lists the first 200 only. As long as 200 stay, it does not show
-// what lies behind them.
+// the ones after them.
 //
 // The wait between polls is that of [WithInterval]. PollProject goes on until ctx
-// ends, and returns nil then; what a callback is busy with is finished and
-// acknowledged first. It returns an error that no wait will mend: a wrong key, an
-// unknown project, a receiver that is shut down.
+// ends, and returns nil then; a callback that is running finishes, and its
+// notification is acknowledged, first. It returns an error that waiting cannot fix:
+// a wrong key, an unknown project, a receiver that is shut down.
 //
-// A notification's payload is not documented: it is taken for the event's own
-// fields, or for the whole event if it has an event_type or an event_id. A whole
-// event is the same body as by push. Otherwise the notification's id stands in as
-// the event id, which is assumed to be that of the delivery, and CreatedAt is the
+// A notification's payload is not documented: it is taken as the fields of the
+// event, or as the whole event if it has an event_type or an event_id. A whole event
+// is the body that is pushed. Otherwise the notification's id is used as the event
+// id, which is assumed to be that of the delivery, and CreatedAt is the
 // notification's. [sonzaihook.NaturalIdentity] recognises messages, wakeups and
 // breakthroughs by their own ids and needs no such assumption.
 func PollProject(ctx context.Context, target Target, project sonzaiapi.Project, options ...Option) error {
@@ -94,8 +94,8 @@ func projectDelivery(project string, n sonzaiapi.ProjectNotification) *sonzaihoo
 	}
 }
 
-// projectBody returns the payload if it is a whole event with an id, and else an
-// event round it.
+// projectBody returns the payload if it is a whole event with an id, and otherwise
+// an event that contains it.
 func projectBody(n sonzaiapi.ProjectNotification) []byte {
 	payload := unquoted(n.Payload)
 	event := object(payload)

@@ -40,7 +40,7 @@ func TestEveryTypeCanBePolledAndIsAcknowledgedAfterwards(t *testing.T) {
 	for _, typ := range types {
 		want = append(want, run{sonzaihook.SourcePoll, typ, p.emit(t, simulator.Event{Type: string(typ), AgentID: "agent_1"})})
 	}
-	p.emit(t, simulator.Event{Type: "nobody.listens"})
+	p.emit(t, simulator.Event{Type: "no.callback"})
 	pollOnce(t, p, hooks)
 	require.Equal(t, want, seen.all())
 	require.Zero(t, p.pending(t))

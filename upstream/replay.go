@@ -19,7 +19,7 @@ type Report struct {
 // Replayed is one delivery of a [Report].
 type Replayed struct {
 	MissedDelivery
-	// Outcome is what became of it now. It is zero where it was not run: in a dry
+	// Outcome is what happened to it now. It is zero where it was not run: in a dry
 	// run, without a body, or because Replay was stopped before.
 	Outcome sonzaihook.Outcome
 }
@@ -39,12 +39,11 @@ func (r Report) Count(code string) int {
 // Replay walks the delivery logs of the event types for which the receiver has a
 // callback, under every known name, or of the names of [WithTypes], and runs the
 // callbacks for what was missed, see [Missed], with the recorded body, one after
-// the other. An event that
-// was handled although the log does not say so, as when only the answer got lost,
-// is recognised by the receiver's store and not run again; calling Replay twice is
-// harmless for the same reason. What has no event id and no id of its own in the
-// payload can be recognised between two replays, but not between a replay and a
-// delivery.
+// the other. An event that was handled although the log does not show it, as when
+// only the answer got lost, is recognised by the receiver's store and not run again;
+// calling Replay twice is harmless for the same reason. An event without any id, in
+// the envelope or in the payload, is recognised between two replays, but not between
+// a replay and a delivery.
 //
 // [WithSince] leaves out what is older, such as what a store has forgotten: a
 // receiver recognises an event for three days. [WithDryRun] lists and runs nothing.
@@ -79,7 +78,7 @@ func Replay(ctx context.Context, target Target, webhooks sonzaiapi.Webhooks, opt
 	return report, s.replay(ctx, target, report.Deliveries)
 }
 
-// replay runs the deliveries and notes their outcomes.
+// replay runs the deliveries and records their outcomes.
 func (s *settings) replay(ctx context.Context, target Target, deliveries []Replayed) error {
 	failed := 0
 	for i := range deliveries {

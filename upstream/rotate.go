@@ -15,8 +15,8 @@ import (
 // Rotate asks the platform for a new secret of the registration with this name and
 // gives it to the receiver; what it had for the name stays valid for grace, for the
 // deliveries that are under way. The platform signs with the new secret at once
-// (documented), also before it has told it: what arrives in that moment is put off
-// with 503. The name is the literal one of the registration; secrets of other
+// (documented), even before its answer arrives: deliveries of that moment are put
+// off with 503. The name is the literal one of the registration; secrets of other
 // names, of other projects and under [sonzaihook.AnyEvent] are not touched.
 //
 // Where several instances receive, one of them rotates, hands the new secret to
@@ -25,9 +25,9 @@ import (
 // recovers it.
 //
 // A process that ends after the platform has rotated and before the secret is
-// saved leaves a secret that nobody knows. Calling Rotate again repairs that, as
-// does it after [ErrSecretUnknown], which says that the answer got lost: each call
-// brings a new secret. What was refused in between is recovered by [Replay].
+// saved leaves the platform with a secret that no process knows. Calling Rotate
+// again repairs that, and also [ErrSecretUnknown], which means that the answer got
+// lost: each call brings a new secret. [Replay] recovers what was refused in between.
 func Rotate(ctx context.Context, target Target, webhooks sonzaiapi.Webhooks, name sonzaihook.EventType, grace time.Duration, options ...Option) error {
 	s, err := newSettings(options)
 	if err != nil {
@@ -89,7 +89,7 @@ func ended(err error) bool {
 }
 
 // How long a call for a secret is repeated. Without the answer every delivery
-// that the new secret signs would be refused; with it they are only late.
+// that the new secret signs would be refused; with it, deliveries are only late.
 const (
 	persistTries = 5
 	persistFirst = 200 * time.Millisecond

@@ -17,9 +17,9 @@ type Subscription struct {
 	// Registered has an entry for each name whose registration now leads to the
 	// receiver, in the order of registration.
 	Registered []Registration
-	// Problems has an entry for each known name of an event type that Subscribe
-	// chose to register, as nobody named types with [WithTypes], and that does not
-	// work although another name of the type does. They are logged, too.
+	// Problems has an entry for each name that Subscribe registers by default and
+	// that does not work, although another name of the type does. They are also
+	// logged. Names given with [WithTypes] are never among them.
 	Problems []Problem
 
 	webhooks sonzaiapi.Webhooks
@@ -46,7 +46,7 @@ type Registration struct {
 	HasSecret bool
 }
 
-// Problem is a name that [Subscribe] chose, and what is wrong with it.
+// Problem is a name that [Subscribe] tried by default, and what went wrong with it.
 type Problem struct {
 	Type sonzaihook.EventType
 	Name sonzaihook.EventType
@@ -91,7 +91,7 @@ const unsentType sonzaihook.EventType = "sonzaihook.none"
 // Registrations of a project, see [sonzaiapi.Project.Webhooks], give their secrets
 // to that project's part of the receiver.
 //
-// The platform tells a secret only when a registration is new. For one that
+// The platform returns a secret only when a registration is new. For one that
 // exists already the receiver must have the secret, see [InitialSecrets] and
 // [WithSecretSink]: then Subscribe only updates the address. Otherwise Subscribe
 // leaves that registration alone, as its deliveries would be refused, registers
@@ -159,7 +159,7 @@ func addresses(ctx context.Context, webhooks sonzaiapi.Webhooks) (map[sonzaihook
 	return existing, err
 }
 
-// registrar registers names and notes in the subscription what came of each.
+// registrar registers names and records the results in the subscription.
 type registrar struct {
 	*settings
 	target       Target
@@ -170,8 +170,8 @@ type registrar struct {
 	unknown      []string // registrations whose secret the receiver does not have
 }
 
-// registerAll registers the names of one type. Of names that nobody asked for one
-// has to succeed.
+// registerAll registers the names of one type. Of names chosen by default, one has
+// to succeed.
 func (r *registrar) registerAll(ctx context.Context, f family) error {
 	var problems []Problem
 	var failed error
@@ -203,8 +203,8 @@ func (r *registrar) registerAll(ctx context.Context, f family) error {
 	return nil
 }
 
-// isRefusal reports whether the platform says no to a name, and not to the call as
-// such, to the key or for the moment.
+// isRefusal reports whether the platform refuses the name, as opposed to the API key,
+// or any call for the time being.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*sonzaiapi.Error](err)
 	return ok && e.Status != 0 && (errors.Is(err, sonzaiapi.ErrInvalidRequest) || errors.Is(err, sonzaiapi.ErrNotFound) ||

@@ -234,7 +234,7 @@ func TestUnsubscribeDeletesWhatIsLeftOfTheSubscription(t *testing.T) {
 func TestReceiverWithoutInitialSecretsRefusesEverything(t *testing.T) {
 	t.Parallel()
 	none, other := upstream.InitialSecrets(nil), upstream.SecretsSoFar(sonzaihook.Secrets{})
-	require.NotEqual(t, none, other, "nobody can know them")
+	require.NotEqual(t, none, other, "no sender can know them")
 	hooks := newHooks(t, nil)
 	for _, typ := range sonzaihook.EventTypes() {
 		require.False(t, hooks.HasSecret(typ))

@@ -6,12 +6,12 @@
 //
 // [Subscribe] registers the receiver for its event types and installs the
 // secrets that come back, [Rotate] replaces one of them, and [Watch] installs what
-// changes where secrets are kept outside of the process. [SubscribeChannel] uses
+// changes where secrets are kept outside the process. [SubscribeChannel] uses
 // the platform's second way to register, with a secret of the caller's choice.
 // [PollProject] and [PollAgent] fetch what can be polled, [Replay] what a delivery
 // log holds and no receiver has taken: both run the callbacks of the receiver,
-// under the same store, so that an event runs once whichever way it comes. An
-// event says which way that was in its Source.
+// under the same store, so that an event runs once, however it arrives. The Source
+// of an event says how it did.
 //
 // Each function takes a [Target], and so one receiver serves any number of
 // projects: the calls of a project give its secrets and its events to that

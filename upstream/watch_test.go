@@ -111,7 +111,7 @@ func TestAnAnswerThatIsNotWholeChangesNothingAndIsLogged(t *testing.T) {
 		"an error": func(context.Context) (sonzaihook.Secrets, error) { return nil, errors.New("no such file") },
 		"nothing":  func(context.Context) (sonzaihook.Secrets, error) { return nil, nil },
 		"no names": func(context.Context) (sonzaihook.Secrets, error) { return sonzaihook.Secrets{}, nil },
-		"an error beside secrets": func(context.Context) (sonzaihook.Secrets, error) {
+		"an error together with secrets": func(context.Context) (sonzaihook.Secrets, error) {
 			return sonzaihook.Secrets{message: {"whsec_2"}}, errors.New("one file cannot be read")
 		},
 		"a name without secrets": func(context.Context) (sonzaihook.Secrets, error) {

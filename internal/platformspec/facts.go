@@ -2,8 +2,8 @@ package platformspec
 
 import "net/http"
 
-// facts is what the tests hold a call against: each call with its query, its
-// body and its answer, and the objects that they name.
+// facts is what the tests check calls against: each call with its query, its body
+// and its answer, and the objects that they name.
 type facts struct {
 	calls   map[string]callFacts // by method and path
 	objects map[string]object
@@ -58,8 +58,8 @@ var (
 )
 
 // written is the facts as the platform's documentation had them when this was
-// written. They stand in for the document where it is not at hand, and are held
-// against it where it is.
+// written. They replace the document where it is missing, and are compared with it
+// where it is there.
 var written = facts{
 	calls: map[string]callFacts{
 		"GET /webhooks":                            {answer: "webhooks"},
