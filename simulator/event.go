@@ -17,7 +17,7 @@ const EventWakeup = "agent.wakeup"
 
 const eventMessage = "agent.message"
 
-// ErrInvalidEvent: an event cannot be sent as it stands.
+// ErrInvalidEvent means that an event cannot be sent.
 var ErrInvalidEvent = errors.New("simulator: invalid event")
 
 // Layout is the form of a delivery's body. The platform documents none; these

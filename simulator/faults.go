@@ -57,7 +57,8 @@ type CallFault struct {
 	DropAnswer bool
 }
 
-// ErrInvalidFault: a fault names no call, or nothing that goes wrong.
+// ErrInvalidFault means that a fault names an unknown call, or nothing that goes
+// wrong.
 var ErrInvalidFault = errors.New("simulator: invalid fault")
 
 // faults are what goes wrong, the newest first.

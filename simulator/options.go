@@ -117,7 +117,7 @@ func (s *settings) shorten(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.speed)
 }
 
-// ErrInvalidOption: an option was given a value that it cannot have.
+// ErrInvalidOption means that an option was given a value that it cannot have.
 var ErrInvalidOption = errors.New("simulator: invalid option")
 
 func (s *settings) check() error {

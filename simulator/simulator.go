@@ -34,7 +34,7 @@ import (
 // that is given the bare address, as the platform's SDKs are, adds it.
 const BasePath = "/api/v1"
 
-// ErrClosed: [Simulator.Close] was called.
+// ErrClosed means that [Simulator.Close] was called.
 var ErrClosed = errors.New("simulator: closed")
 
 // Simulator is the platform. It is safe for concurrent use.
