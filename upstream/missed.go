@@ -198,7 +198,7 @@ func (r record) delivered() bool { return r.code >= 200 && r.code <= 299 }
 
 func (h *history) add(name sonzaihook.EventType, a sonzaiapi.Attempt) {
 	at := a.CreatedAt.Time
-	key, named := identityOf(replayed(h.typ, name, h.project, at.Truncate(time.Second), a.RequestBody))
+	key, named := sonzaihook.IdentityOf(replayed(h.typ, name, h.project, at.Truncate(time.Second), a.RequestBody))
 	if !named {
 		sum := sha256.Sum256(a.RequestBody)
 		key = "body " + hex.EncodeToString(sum[:])

@@ -51,7 +51,7 @@ func poll(ctx context.Context, target Target, project string, options []Option, 
 	if err != nil {
 		return err
 	}
-	if target, err = within(target, project); err != nil {
+	if _, err := within(target, project); err != nil {
 		return err
 	}
 	p := &poller{settings: s, inbox: open(s), target: target, refused: map[string]bool{}}

@@ -15,10 +15,10 @@ import (
 // part for that project, so that the events carry its id.
 //
 // A message has fewer fields than a delivery: no event id, no project id, and an
-// agent id only where the platform repeats it. Its identity is its message id
-// ("agent.message:msg_1"), so a receiver that also gets deliveries, which have
-// event ids, needs [sonzaihook.WithIdentity] with [sonzaihook.NaturalIdentity] to
-// recognise it. A message that a wakeup left behind runs OnMessage here; the wakeup
+// agent id only where the platform repeats it. So a receiver that also gets
+// deliveries, which have event ids, needs [sonzaihook.WithIdentity] with
+// [sonzaihook.NaturalIdentity] to recognise it by its message id
+// ("agent.message:msg_1"). A message that a wakeup left behind runs OnMessage here; the wakeup
 // itself is a separate event.
 func PollAgent(ctx context.Context, target Target, agent sonzaiapi.Agent, options ...Option) error {
 	project := projectOf(target)

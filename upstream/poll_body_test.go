@@ -51,7 +51,7 @@ func TestMessageInTheSpellingOfTheGuidesBecomesTheSameEvent(t *testing.T) {
 			t.Parallel()
 			var n sonzaiapi.AgentNotification
 			require.NoError(t, json.Unmarshal([]byte(entry), &n))
-			hooks, err := sonzaihook.New(InitialSecrets(nil))
+			hooks, err := sonzaihook.New(InitialSecrets(nil), sonzaihook.WithIdentity(sonzaihook.NaturalIdentity))
 			require.NoError(t, err)
 			var got sonzaihook.Message
 			hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {

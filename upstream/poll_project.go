@@ -26,8 +26,9 @@ import (
 //     process that can handle it, and this call does not run it again. With
 //     [WithAcknowledgeRefused] it is acknowledged.
 //
-// The project's part of the receiver takes the events, and they carry the project's
-// id, as does a delivery that one of its secrets verified.
+// An event carries the project's id, as does a delivery that one of the project's
+// secrets verified. A receiver that has secrets of the tenant's registrations and
+// none of the project's gets it without one, as those deliveries do.
 //
 // The platform lists the first 200 only. As long as 200 stay, it does not show
 // the ones after them.
@@ -46,7 +47,9 @@ import (
 func PollProject(ctx context.Context, target Target, project sonzaiapi.Project, options ...Option) error {
 	return poll(ctx, target, project.ID(), options, func(s *settings) inbox {
 		return inbox{
-			fetch: func(ctx context.Context) ([]notification, bool, error) { return fetchProject(ctx, project, s.types) },
+			fetch: func(ctx context.Context) ([]notification, bool, error) {
+				return fetchProject(ctx, project, pushedAs(target, project.ID()), s.types)
+			},
 			settle: func(ctx context.Context, ids []string) (int, error) {
 				return acknowledge(ctx, project, ids)
 			},
@@ -54,8 +57,36 @@ func PollProject(ctx context.Context, target Target, project sonzaiapi.Project, 
 	})
 }
 
-// fetchProject lists the notifications of each type, or without types of all.
-func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzaihook.EventType) (all []notification, more bool, err error) {
+// pushedAs returns the project of a delivery that pushes an event of this project: a
+// receiver that has secrets of the tenant's registrations, and none of the project's,
+// gets it without one. So that [sonzaihook.NaturalIdentity] recognises it, the event
+// is polled with the same.
+func pushedAs(target Target, project string) string {
+	hooks, ok := target.(*sonzaihook.Receiver)
+	if !ok || project == "" {
+		return project
+	}
+	if hasSecrets(hooks) && !hasSecrets(hooks.Project(project)) {
+		return ""
+	}
+	return project
+}
+
+// hasSecrets reports whether a target has a secret for a type that has a callback.
+func hasSecrets(target Target) bool {
+	for _, t := range target.Types() {
+		for _, name := range sonzaihook.WireNames(t) {
+			if target.HasSecret(sonzaihook.EventType(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fetchProject lists the notifications of each type, or without types of all, as
+// events of the project that is called pushed where they are pushed.
+func fetchProject(ctx context.Context, project sonzaiapi.Project, pushed string, types []sonzaihook.EventType) (all []notification, more bool, err error) {
 	if len(types) == 0 {
 		types = []sonzaihook.EventType{""}
 	}
@@ -66,7 +97,7 @@ func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzai
 		}
 		more = more || len(page) == pollPage
 		for _, n := range page {
-			all = append(all, notification{id: n.ID, delivery: projectDelivery(project.ID(), n)})
+			all = append(all, notification{id: n.ID, delivery: projectDelivery(pushed, n)})
 		}
 	}
 	return all, more, nil

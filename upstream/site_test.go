@@ -122,10 +122,21 @@ func (l *ledger) listen(hooks *sonzaihook.Receiver, types ...sonzaihook.EventTyp
 			if err := next(ctx, d); err != nil {
 				return err
 			}
-			l.note(run{d.Source, d.Type, d.ID})
+			l.note(run{d.Source, d.Type, eventID(d)})
 			return nil
 		}
 	})
+}
+
+// eventID is the id in the body, or else the identity of the delivery.
+func eventID(d *sonzaihook.Delivery) string {
+	var event struct {
+		ID string `json:"event_id"`
+	}
+	if json.Unmarshal(d.Body, &event) == nil && event.ID != "" {
+		return event.ID
+	}
+	return d.ID
 }
 
 // newHooks returns a receiver that has only the given secrets.

@@ -9,8 +9,8 @@ import (
 )
 
 // Target is what the functions of this package give secrets and events to: a
-// [*sonzaihook.Receiver], or the part of one that takes the deliveries of one
-// project.
+// [*sonzaihook.Receiver], or a [*sonzaihook.Project], the part of one that takes the
+// deliveries of one project.
 type Target interface {
 	// SetSecrets replaces all secrets.
 	SetSecrets(sonzaihook.Secrets) error
@@ -28,7 +28,12 @@ type Target interface {
 	Dispatch(context.Context, *sonzaihook.Delivery) sonzaihook.Outcome
 }
 
-var _ Target = (*sonzaihook.Receiver)(nil)
+var (
+	_ Target = (*sonzaihook.Receiver)(nil)
+	_ Target = (*sonzaihook.Project)(nil)
+)
+
+var errNoTarget = fmt.Errorf("%w: there is no receiver", ErrInvalidOption)
 
 // ofProject is a target that takes the deliveries of one project only.
 type ofProject interface{ ID() string }
@@ -36,14 +41,24 @@ type ofProject interface{ ID() string }
 // within returns the part of a target that takes what belongs to a project. The
 // empty project is the tenant.
 func within(target Target, project string) (Target, error) {
-	if hooks, ok := target.(*sonzaihook.Receiver); target == nil || ok && hooks == nil {
-		return nil, fmt.Errorf("%w: there is no receiver", ErrInvalidOption)
+	switch t := target.(type) {
+	case *sonzaihook.Receiver:
+		if t != nil && project != "" {
+			return t.Project(project), nil
+		}
+		if t == nil {
+			return nil, errNoTarget
+		}
+	case *sonzaihook.Project:
+		if t == nil {
+			return nil, errNoTarget
+		}
+	case nil:
+		return nil, errNoTarget
 	}
 	part, ok := target.(ofProject)
 	switch {
-	case !ok:
-		return target, nil
-	case part.ID() == project:
+	case !ok, part.ID() == project:
 		return target, nil
 	case project == "":
 		return nil, fmt.Errorf("%w: the receiver's part for project %q is used with calls of the tenant", ErrInvalidOption, part.ID())
