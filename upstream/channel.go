@@ -21,8 +21,10 @@ import (
 //
 // The customer chooses the secret, and one secret signs every type. It is installed
 // under [sonzaihook.AnyEvent] and replaces another one there: give all channels of
-// a project, or of the tenant, the same secret. The functions of [WithSecretSink]
-// are not called.
+// a project, or of the tenant, the same secret. The receiver then counts as having a
+// secret for every name, so a later [Subscribe] cannot notice that the secret of a
+// registration is unknown: use that with saved secrets. The function of
+// [WithSecretSink] is not called.
 //
 // It is assumed, and not documented, that a channel signs as a registration does
 // and that the config has the members that [sonzaiapi.Channels] writes. Where an

@@ -199,6 +199,25 @@ func TestASecondNameWithAnUnknownSecretIsReportedAndNotAnError(t *testing.T) {
 	require.ErrorContains(t, err, "agent.wakeup")
 }
 
+func TestASecondNameWhoseSecretGotLostIsReportedAndUnsubscribed(t *testing.T) {
+	t.Parallel()
+	p, target := newPlatform(t), newPart("", wakeup)
+	subscription, err := upstream.Subscribe(t.Context(), target, p.webhooks, "https://me.example/", upstream.WithLogger(silent),
+		upstream.WithSecretSink(func(sonzaihook.EventType, sonzaiapi.Secret) error {
+			return p.MisbehaveCalls(simulator.CallFault{Call: putWebhook, DropAnswer: true, Times: 1})
+		}))
+	require.NoError(t, err)
+	require.Len(t, subscription.Problems, 1)
+	require.Equal(t, ready, subscription.Problems[0].Name)
+	require.ErrorIs(t, subscription.Problems[0].Err, upstream.ErrSecretUnknown)
+	require.Equal(t, []sonzaihook.EventType{wakeup, ready}, namesOf(subscription))
+	require.False(t, subscription.Registered[1].HasSecret)
+	require.NoError(t, subscription.Unsubscribe(t.Context()))
+	list, err := p.webhooks.List(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, list, "it was registered, so it is deleted")
+}
+
 func TestNamesGoToThePlatformAsTheyAreGiven(t *testing.T) {
 	t.Parallel()
 	p, calls := strict(t, nil)

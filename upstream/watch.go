@@ -94,7 +94,7 @@ func (w *watcher) look(ctx context.Context) error {
 		return nil
 	}
 	// New knows what can be a secret.
-	if _, err := sonzaihook.New(answer); err != nil {
+	if _, err := sonzaihook.New(answer, sonzaihook.WithLogger(w.logger)); err != nil {
 		return err
 	}
 	if !sleep(ctx, confirmAfter) {
