@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// agenda runs tasks when they are due. One goroutine owns the list, workers take
-// from it; a task that is due first runs first, in the order of adding.
-type agenda struct {
+// scheduler runs tasks when they are due. One goroutine owns the list and workers
+// take from it; the task that is due first runs first, those due at the same time
+// in the order in which they were added.
+type scheduler struct {
 	in  chan task
 	out chan func()
 }
@@ -20,14 +21,14 @@ type task struct {
 	run func()
 }
 
-func newAgenda() *agenda {
-	return &agenda{in: make(chan task), out: make(chan func())}
+func newScheduler() *scheduler {
+	return &scheduler{in: make(chan task), out: make(chan func())}
 }
 
 // add reports whether the task was taken; it is not once ctx is done.
-func (a *agenda) add(ctx context.Context, due time.Time, run func()) bool {
+func (s *scheduler) add(ctx context.Context, due time.Time, run func()) bool {
 	select {
-	case a.in <- task{due: due, run: run}:
+	case s.in <- task{due: due, run: run}:
 		return true
 	case <-ctx.Done():
 		return false
@@ -35,10 +36,10 @@ func (a *agenda) add(ctx context.Context, due time.Time, run func()) bool {
 }
 
 // work runs tasks until ctx is done.
-func (a *agenda) work(ctx context.Context) {
+func (s *scheduler) work(ctx context.Context) {
 	for {
 		select {
-		case run := <-a.out:
+		case run := <-s.out:
 			run()
 		case <-ctx.Done():
 			return
@@ -47,7 +48,7 @@ func (a *agenda) work(ctx context.Context) {
 }
 
 // run hands tasks out until ctx is done.
-func (a *agenda) run(ctx context.Context) {
+func (s *scheduler) run(ctx context.Context) {
 	var list tasks
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -57,7 +58,7 @@ func (a *agenda) run(ctx context.Context) {
 		if len(list) > 0 {
 			wait := time.Until(list[0].due)
 			if wait <= 0 {
-				out, first = a.out, list[0].run
+				out, first = s.out, list[0].run
 			} else {
 				timer.Reset(wait)
 			}
@@ -65,7 +66,7 @@ func (a *agenda) run(ctx context.Context) {
 		select {
 		case out <- first:
 			heap.Pop(&list)
-		case added := <-a.in:
+		case added := <-s.in:
 			added.seq = seq
 			heap.Push(&list, added)
 		case <-timer.C:
@@ -102,7 +103,7 @@ func (t *tasks) Pop() any {
 type pending struct {
 	mu   sync.Mutex
 	n    int
-	idle chan struct{} // closed when n falls to zero; nil while nobody asked
+	idle chan struct{} // closed when n falls to zero; nil while no call waits for it
 }
 
 func (p *pending) add(n int) {
