@@ -1,10 +1,12 @@
-// Command cmd puts a receiver before 10,000 connections of each kind and prints
-// what memory it took:
+// Command crowd puts a receiver before many clients at once, most of which are slow
+// or say nothing, and measures how much memory it takes:
 //
-//	go run ./internal/crowd/cmd
+//	go -C checks run ./crowd
 //
-// It ends with status 1 if the bound was not kept. It needs as many open files as
-// connections, in each of two processes.
+// The receiver runs in a separate process, so that the clients' memory is not
+// counted, behind an http.Server with [Timeouts]. The command opens 10,000
+// connections of each kind and ends with status 1 if the bound was not kept. It
+// needs as many open files as connections, in each of the two processes.
 package main
 
 import (
@@ -16,8 +18,6 @@ import (
 	"os/signal"
 	"text/tabwriter"
 	"time"
-
-	"github.com/sonzaihook/sonzaihook/internal/crowd"
 )
 
 func main() {
@@ -28,8 +28,8 @@ func main() {
 }
 
 func run() error {
-	if os.Getenv(crowd.ServerEnv) != "" {
-		return crowd.Serve()
+	if os.Getenv(ServerEnv) != "" {
+		return Serve()
 	}
 	connections := flag.Int("connections", 10_000, "connections at once, of each kind")
 	asJSON := flag.Bool("json", false, "print one JSON object for each kind")
@@ -38,7 +38,7 @@ func run() error {
 	defer stop()
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "clients\tconnections\tpeak\tper connection\tbound\tgone after\tsent again")
-	err := crowd.Run(ctx, *connections, crowd.Recommended(), func(r crowd.Result) {
+	err := Run(ctx, *connections, Recommended(), func(r Result) {
 		if *asJSON {
 			_ = json.NewEncoder(os.Stdout).Encode(r)
 			return

@@ -1,4 +1,4 @@
-// Package proof tries to break what the receiver promises, and checks that it
+// Command proof tries to break what the receiver promises, and checks that it
 // held: a delivery that is answered 2xx was handled; every event is handled in the
 // end; two runs of one event never overlap; without faults each event runs once.
 //
@@ -7,11 +7,16 @@
 // Faults come from a seed. Afterwards [Check] compares the journal with what the
 // platform heard.
 //
-// It has two forms. [Run] has three receiver processes, a real redis-server, files
-// that are synced, and real signals. The test of this package also has one in fake
-// time, in which a store, processes and connections fail in a single process, for
-// many seeds in a few seconds.
+// The long form has three receiver processes, a real redis-server on the PATH,
+// files that are synced, and real signals:
+//
+//	go -C checks run ./proof
+//
+// It ends with status 1 if the promise did not hold, and prints its seed, with
+// which it can be repeated. The tests have a short form of it, and one in fake time
+// in which a store, processes and connections fail in a single process, for many
+// seeds in a few seconds.
 //
 // The checker is checked: each [Flaw] is a receiver that is wrong on purpose, and
 // must be found.
-package proof
+package main

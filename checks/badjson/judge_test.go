@@ -1,6 +1,9 @@
 // Package badjson puts tricky JSON into every place of a delivery, well signed,
 // and judges what the receiver makes of it: each body is decoded, or refused with
-// 400 and kept as a dead letter. Nothing else may happen, a panic least of all.
+// 400 and kept as a dead letter. Nothing else may happen, a panic least of all. It
+// has tests only:
+//
+//	go -C checks test ./badjson
 package badjson
 
 import (

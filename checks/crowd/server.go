@@ -1,9 +1,4 @@
-// Package crowd puts a receiver before many clients at once, most of which are
-// slow or say nothing, and measures what memory it takes.
-//
-// The receiver runs in a process of its own, so that the clients' memory is not
-// counted, behind an http.Server with [Timeouts].
-package crowd
+package main
 
 import (
 	"bufio"

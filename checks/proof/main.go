@@ -1,11 +1,5 @@
 //go:build unix
 
-// Command cmd runs the long form of the proof and prints what came of it:
-//
-//	go run ./internal/proof/cmd
-//
-// It needs redis-server on the PATH. It ends with status 1 if the promise did not
-// hold, and prints its seed, with which it can be repeated.
 package main
 
 import (
@@ -19,23 +13,22 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9/logging"
-
-	"github.com/sonzaihook/sonzaihook/internal/proof"
 )
 
 func main() {
 	logging.Disable() // a client logs each connection that is broken on purpose
-	if err := run(); err != nil {
+	if err := prove(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	if os.Getenv(proof.ReceiverEnv) != "" {
-		return proof.ServeReceiver()
+// prove runs the long form, or is one of its receiver processes.
+func prove() error {
+	if os.Getenv(ReceiverEnv) != "" {
+		return ServeReceiver()
 	}
-	c := proof.Config{Lease: 3 * time.Second, Cuts: 0.05, Fail: 0.05}
+	c := Config{Lease: 3 * time.Second, Cuts: 0.05, Fail: 0.05}
 	flag.Uint64Var(&c.Seed, "seed", rand.Uint64(), "where the faults come from; random unless given")
 	flag.IntVar(&c.Events, "events", 2000, "events to send")
 	flag.IntVar(&c.Copies, "copies", 3, "overlapping copies of each event")
@@ -59,7 +52,7 @@ func run() error {
 		c.Dir = dir
 	}
 	c.Progress = progress()
-	r, err := proof.Run(ctx, c)
+	r, err := Run(ctx, c)
 	if err != nil {
 		return fmt.Errorf("seed %d: %w", c.Seed, err)
 	}
