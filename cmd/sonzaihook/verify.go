@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/diagnosis"
+	"github.com/sonzaihook/sonzaihook/internal/diagnosis"
 )
 
 // asSigned is the value of --at that leaves the clock out of the question.

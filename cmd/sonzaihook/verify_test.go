@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/diagnosis"
+	"github.com/sonzaihook/sonzaihook/internal/diagnosis"
 )
 
 func TestVerifyAcceptsWhatSignSigned(t *testing.T) {
