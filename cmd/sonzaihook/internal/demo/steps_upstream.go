@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-// The acts in which the receiver turns to the platform.
+// The steps in which the receiver calls the platform.
 
-func (s *stage) subscribe(ctx context.Context) ([]row, error) {
+func (s *scenario) subscribe(ctx context.Context) ([]row, error) {
 	start := time.Now()
 	subscription, err := upstream.Subscribe(ctx, s.hooks, s.client.Webhooks(), s.url,
 		upstream.WithSecretSink(s.keepSecret), upstream.WithLogger(s.logger))
@@ -24,8 +25,8 @@ func (s *stage) subscribe(ctx context.Context) ([]row, error) {
 	}
 	s.subscription = subscription
 	r := row{
-		What: "subscribed", Type: counted(len(subscription.Registered), "event type"), Outcome: outcomeRegistered,
-		DurationMS: inMS(time.Since(start)), Detail: counted(len(s.secrets), "signing secret") + ", each for one type",
+		What: "subscribed", Type: console.Counted(len(subscription.Registered), "event type"), Outcome: outcomeRegistered,
+		DurationMS: console.InMS(time.Since(start)), Detail: console.Counted(len(s.secrets), "signing secret") + ", each for one type",
 	}
 	if len(s.secrets) != len(sonzaihook.EventTypes()) || len(subscription.Registered) != len(s.secrets) {
 		r.Outcome = "incomplete"
@@ -34,7 +35,7 @@ func (s *stage) subscribe(ctx context.Context) ([]row, error) {
 }
 
 // recover runs what was missed.
-func (s *stage) recover(ctx context.Context) ([]row, error) {
+func (s *scenario) recover(ctx context.Context) ([]row, error) {
 	s.recall()
 	_, err := upstream.Replay(ctx, s.hooks, s.client.Webhooks(), upstream.WithLogger(s.logger))
 	if err != nil && !errors.Is(err, upstream.ErrUnsettled) {
@@ -44,7 +45,7 @@ func (s *stage) recover(ctx context.Context) ([]row, error) {
 }
 
 // poll fetches two messages: one that was pushed before, and a new one.
-func (s *stage) poll(ctx context.Context) ([]row, error) {
+func (s *scenario) poll(ctx context.Context) ([]row, error) {
 	event, err := sampleOf(sonzaihook.EventMessage, simulator.RoutePoll)
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (s *stage) poll(ctx context.Context) ([]row, error) {
 }
 
 // fetched returns a row for each delivery that the receiver has fetched.
-func (s *stage) fetched(what string, expects ...expectation) []row {
+func (s *scenario) fetched(what string, expects ...expectation) []row {
 	_, outcomes, _ := s.recall()
 	var rows []row
 	for i, out := range outcomes {
@@ -79,7 +80,7 @@ func (s *stage) fetched(what string, expects ...expectation) []row {
 		}
 		r := row{
 			What: what, Type: string(out.Type), Agent: sampleAgent, Outcome: out.Code, Status: out.Status,
-			DurationMS: inMS(out.Duration), Callbacks: out.runs, Detail: out.detail(),
+			DurationMS: console.InMS(out.Duration), Callbacks: out.runs, Detail: out.detail(),
 		}
 		rows = append(rows, r.expecting(expected))
 	}
@@ -98,7 +99,7 @@ const rotationPause = 25 * time.Millisecond
 
 // rotate replaces a secret again and again while events are pushed, and looks
 // whether each of them ran once.
-func (s *stage) rotate(ctx context.Context) ([]row, error) {
+func (s *scenario) rotate(ctx context.Context) ([]row, error) {
 	start, before := time.Now(), s.ran()
 	emitted := make(chan error, 1)
 	go func() { emitted <- s.emitLoad(ctx) }()
@@ -126,7 +127,7 @@ func (s *stage) rotate(ctx context.Context) ([]row, error) {
 	tries, _, _ := s.recall()
 	r := row{
 		What: "rotated", Type: string(sonzaihook.EventMoodChange), Agent: sampleAgent,
-		Outcome: sonzaihook.CodeProcessed, Status: http.StatusOK, Callbacks: runs, DurationMS: inMS(time.Since(start)),
+		Outcome: sonzaihook.CodeProcessed, Status: http.StatusOK, Callbacks: runs, DurationMS: console.InMS(time.Since(start)),
 		Detail: fmt.Sprintf("%d events, %d attempts, secret changed %d times: %d lost, %d run twice", s.load, len(tries), rotations, lost, twice),
 	}
 	if rotations == 0 {
@@ -138,7 +139,7 @@ func (s *stage) rotate(ctx context.Context) ([]row, error) {
 func loadID(i int) string { return fmt.Sprintf("evt_load_%d", i) }
 
 // emitLoad lets events happen, about one in a millisecond.
-func (s *stage) emitLoad(ctx context.Context) error {
+func (s *scenario) emitLoad(ctx context.Context) error {
 	event, err := sampleOf(sonzaihook.EventMoodChange, simulator.RoutePush)
 	for i := 0; i < s.load && err == nil; i++ {
 		event.ID = loadID(i)
@@ -149,24 +150,24 @@ func (s *stage) emitLoad(ctx context.Context) error {
 	return err
 }
 
-// rotateUntil replaces the secret until something comes from done.
-func (s *stage) rotateUntil(ctx context.Context, done <-chan error) (rotations int, err error) {
+// rotateUntil replaces the secret, at least once, until something comes from done.
+func (s *scenario) rotateUntil(ctx context.Context, done <-chan error) (rotations int, err error) {
 	for {
-		select {
-		case err := <-done:
-			return rotations, err
-		case <-time.After(rotationPause):
-		}
 		err := upstream.Rotate(ctx, s.hooks, s.client.Webhooks(), sonzaihook.EventMoodChange, time.Minute,
 			upstream.WithSecretSink(s.keepSecret), upstream.WithLogger(s.logger))
 		if err != nil {
 			return rotations, errors.Join(err, <-done)
 		}
 		rotations++
+		select {
+		case err := <-done:
+			return rotations, err
+		case <-time.After(rotationPause):
+		}
 	}
 }
 
-func (s *stage) unsubscribe(ctx context.Context) ([]row, error) {
+func (s *scenario) unsubscribe(ctx context.Context) ([]row, error) {
 	start, n := time.Now(), len(s.subscription.Registered)
 	if err := s.subscription.Unsubscribe(ctx); err != nil {
 		return nil, err
@@ -177,8 +178,8 @@ func (s *stage) unsubscribe(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	r := row{
-		What: "unsubscribed", Type: counted(n, "event type"), Outcome: outcomeDeleted, DurationMS: inMS(took),
-		Detail: counted(len(left), "registration") + " left",
+		What: "unsubscribed", Type: console.Counted(n, "event type"), Outcome: outcomeDeleted, DurationMS: console.InMS(took),
+		Detail: console.Counted(len(left), "registration") + " left",
 	}
 	if len(left) > 0 {
 		r.Outcome = "left"

@@ -1,15 +1,12 @@
-package main
+package console
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 )
-
-func stripped(text string) string { return ansi.Strip(text) }
 
 func TestColourIsForTerminalsOrWhereItIsForced(t *testing.T) {
 	t.Parallel()
@@ -28,15 +25,14 @@ func TestColourIsForTerminalsOrWhereItIsForced(t *testing.T) {
 		{"forced without TERM", []string{"CLICOLOR_FORCE=1"}, true},
 	} {
 		var b bytes.Buffer
-		a := &app{environ: test.environ}
-		_, err := fmt.Fprint(a.paper(&b), good.Render("fine"))
-		require.NoError(t, err)
+		c := &Console{Out: &b, Environ: test.environ}
+		require.NoError(t, c.Say(Good("fine")))
 		require.Equal(t, test.colour, bytes.Contains(b.Bytes(), []byte(green)), test.name)
-		require.Equal(t, "fine", stripped(b.String()), test.name)
+		require.Equal(t, "fine\n", ansi.Strip(b.String()), test.name)
 	}
 }
 
 func TestABufferHasNoWidth(t *testing.T) {
 	t.Parallel()
-	require.Zero(t, width(&bytes.Buffer{}))
+	require.Zero(t, (&Console{Out: &bytes.Buffer{}}).Width())
 }

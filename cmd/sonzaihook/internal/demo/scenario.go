@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -11,25 +11,26 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-// stage is what the demo needs: a receiver and a platform, each behind a server
-// of its own, and an observer of both.
-type stage struct {
-	witness
+// scenario is what the demo needs: a receiver and a platform, each behind an HTTP
+// server, and a recorder that observes both.
+type scenario struct {
+	recorder
 	now    func() time.Time
 	logger *slog.Logger
 
 	hooks    *sonzaihook.Receiver
-	handler  http.Handler // the receiver, and what is round it
-	receiver *server      // nil while it is down
-	url      string       // of the receiver
+	handler  http.Handler     // the receiver, and what wraps it
+	receiver *delivery.Server // nil while it is down
+	url      string           // of the receiver
 
 	sim      *simulator.Simulator
-	platform *server
+	platform *delivery.Server
 	client   *sonzaiapi.Client
 
 	attempts int
@@ -37,24 +38,18 @@ type stage struct {
 	secrets  map[sonzaihook.EventType]string
 
 	subscription *upstream.Subscription
-	opening      parcel // the first delivery, to come again
+	opening      delivery.SignedRequest // the first delivery, to come again
 }
 
-// stage starts the receiver and the platform.
-func (d *demo) stage(ctx context.Context) (*stage, error) {
-	s := &stage{
-		now: d.app.now, logger: d.logger(), attempts: d.attempts, load: d.load,
-		secrets: map[sonzaihook.EventType]string{},
+func newScenario(now func() time.Time, logger *slog.Logger, attempts, load int) *scenario {
+	return &scenario{
+		now: now, logger: logger, attempts: attempts, load: load, secrets: map[sonzaihook.EventType]string{},
 	}
-	if err := s.open(ctx, d.around); err != nil {
-		end, cancel := ending(ctx)
-		defer cancel()
-		return nil, errors.Join(err, s.close(end))
-	}
-	return s, nil
 }
 
-func (s *stage) open(ctx context.Context, around func(http.Handler) http.Handler) (err error) {
+// open starts the receiver and the platform. After an error, close ends what was
+// started.
+func (s *scenario) open(ctx context.Context, wrap func(http.Handler) http.Handler) (err error) {
 	s.hooks, err = sonzaihook.New(upstream.SecretsSoFar(nil), sonzaihook.WithLogger(s.logger),
 		sonzaihook.WithIdentity(sonzaihook.NaturalIdentity), sonzaihook.WithObserver(s.observe))
 	if err != nil {
@@ -62,29 +57,29 @@ func (s *stage) open(ctx context.Context, around func(http.Handler) http.Handler
 	}
 	s.callbacks(s.hooks)
 	s.handler = s.hooks
-	if around != nil {
-		s.handler = around(s.hooks)
+	if wrap != nil {
+		s.handler = wrap(s.hooks)
 	}
 	s.handler = s.signatures(s.handler)
-	if s.receiver, err = serve(ctx, "127.0.0.1:0", s.handler); err != nil {
+	if s.receiver, err = delivery.Serve(ctx, "127.0.0.1:0", s.handler); err != nil {
 		return err
 	}
-	s.url = s.receiver.url() + "/webhooks/sonzai"
+	s.url = s.receiver.URL() + "/webhooks/sonzai"
 	s.sim, err = simulator.New(simulator.WithObserver(s.attempted),
 		simulator.WithAttempts(s.attempts, 20*time.Millisecond, time.Second))
 	if err != nil {
 		return err
 	}
-	if s.platform, err = serve(ctx, "127.0.0.1:0", s.sim); err != nil {
+	if s.platform, err = delivery.Serve(ctx, "127.0.0.1:0", s.sim); err != nil {
 		return err
 	}
 	s.client, err = sonzaiapi.New(simulator.DefaultAPIKey, sonzaiapi.WithLogger(s.logger),
-		sonzaiapi.WithBaseURL(s.platform.url()+simulator.BasePath))
+		sonzaiapi.WithBaseURL(s.platform.URL()+simulator.BasePath))
 	return err
 }
 
 // close ends what was opened.
-func (s *stage) close(ctx context.Context) error {
+func (s *scenario) close(ctx context.Context) error {
 	var err error
 	if s.sim != nil {
 		s.sim.Close()
@@ -92,25 +87,25 @@ func (s *stage) close(ctx context.Context) error {
 	if s.hooks != nil {
 		err = s.hooks.Shutdown(ctx)
 	}
-	for _, server := range []*server{s.receiver, s.platform} {
+	for _, server := range []*delivery.Server{s.receiver, s.platform} {
 		if server != nil {
-			err = errors.Join(err, server.stop(ctx))
+			err = errors.Join(err, server.Stop(ctx))
 		}
 	}
 	return err
 }
 
 // down ends the receiver's server, and up starts it again at the same address.
-func (s *stage) down(ctx context.Context) error {
-	err := s.receiver.stop(ctx)
+func (s *scenario) down(ctx context.Context) error {
+	err := s.receiver.Stop(ctx)
 	s.receiver = nil
 	return err
 }
 
-func (s *stage) up(ctx context.Context) (err error) {
+func (s *scenario) up(ctx context.Context) (err error) {
 	address := strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/webhooks/sonzai")
 	for range 50 {
-		if s.receiver, err = serve(ctx, address, s.handler); !errors.Is(err, syscall.EADDRINUSE) {
+		if s.receiver, err = delivery.Serve(ctx, address, s.handler); !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
 		time.Sleep(20 * time.Millisecond) // another program has the port for a moment
@@ -119,7 +114,7 @@ func (s *stage) up(ctx context.Context) (err error) {
 }
 
 // keepSecret is what a server does with a new secret: here, in memory.
-func (s *stage) keepSecret(t sonzaihook.EventType, secret sonzaiapi.Secret) error {
+func (s *scenario) keepSecret(t sonzaihook.EventType, secret sonzaiapi.Secret) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.secrets[t] = string(secret)
@@ -127,7 +122,7 @@ func (s *stage) keepSecret(t sonzaihook.EventType, secret sonzaiapi.Secret) erro
 }
 
 // callbacks registers a callback for each type.
-func (s *stage) callbacks(hooks *sonzaihook.Receiver) {
+func (s *scenario) callbacks(hooks *sonzaihook.Receiver) {
 	hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 		return s.saw(e.ID, "“%s”", e.Data.Content)
 	})

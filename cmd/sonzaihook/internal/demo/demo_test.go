@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
 // times matches what differs from one demo to the next.
@@ -22,10 +24,23 @@ var times = regexp.MustCompile(`127\.0\.0\.1:\d+|[\d.]+ m?s\b`)
 // tallies matches what depends on how long each rotation took.
 var tallies = regexp.MustCompile(`\d+ (attempts, secret changed) \d+ times?`)
 
+// outcome is what a run printed, and its error.
+type outcome struct {
+	out, errOut string
+	err         error
+}
+
+func play(t *testing.T, o Options) outcome {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	err := Run(t.Context(), &console.Console{Out: &out, ErrOut: &errOut, Now: time.Now}, o)
+	return outcome{out.String(), errOut.String(), err}
+}
+
 func TestDemoShowsEachStepAsALine(t *testing.T) {
 	t.Parallel()
-	got := world{}.do(t, "demo")
-	require.Equal(t, exitYes, got.code, got.out+got.errOut)
+	got := play(t, Options{})
+	require.NoError(t, got.err, got.out+got.errOut)
 	require.Empty(t, got.errOut)
 	require.NotContains(t, got.out, "\x1b")
 	var lines []string
@@ -64,8 +79,8 @@ func TestDemoShowsEachStepAsALine(t *testing.T) {
 
 func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
 	t.Parallel()
-	got := world{}.do(t, "demo", "--json")
-	require.Equal(t, exitYes, got.code, got.errOut)
+	got := play(t, Options{JSON: true})
+	require.NoError(t, got.err, got.errOut)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	require.Len(t, lines, 19)
 	for _, line := range lines[:18] {
@@ -88,8 +103,8 @@ func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
 
 func TestDemoLogsToTheStandardErrorWhenAsked(t *testing.T) {
 	t.Parallel()
-	got := world{}.do(t, "demo", "--log", "--json")
-	require.Equal(t, exitYes, got.code)
+	got := play(t, Options{Log: true, JSON: true})
+	require.NoError(t, got.err)
 	require.Contains(t, got.errOut, "sonzaihook: delivery refused")
 	require.GreaterOrEqual(t, strings.Count(got.errOut, "sonzaihook: delivery "), 214)
 	require.NotContains(t, got.errOut, "whsec_")
@@ -100,9 +115,9 @@ func TestDemoLogsToTheStandardErrorWhenAsked(t *testing.T) {
 func TestDemoFailsWhenTheReceiverIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name   string
-		around func(http.Handler) http.Handler
-		line   string
+		name string
+		wrap func(http.Handler) http.Handler
+		line string
 	}{
 		{"it believes everybody", func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -143,10 +158,9 @@ func TestDemoFailsWhenTheReceiverIsWrong(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			d := demo{app: &app{out: &out, errOut: &out, now: time.Now}, attempts: 2, load: 20, around: test.around}
+			d := demo{console: &console.Console{Out: &out, ErrOut: &out, Now: time.Now}, attempts: 2, load: 20, wrap: test.wrap}
 			err := d.run(t.Context())
-			var no answerNo
-			require.ErrorAs(t, err, &no)
+			require.True(t, console.IsNo(err))
 			require.Contains(t, err.Error(), "not as expected")
 			require.Contains(t, out.String(), test.line)
 			require.Contains(t, out.String(), "✗")
@@ -154,27 +168,38 @@ func TestDemoFailsWhenTheReceiverIsWrong(t *testing.T) {
 	}
 }
 
-func TestDemoFitsTheTerminal(t *testing.T) {
+func TestDemoFitsTheTerminalAndShowsWhatTheReceiverSaw(t *testing.T) {
 	t.Parallel()
-	p := performance{url: "http://127.0.0.1:12345/webhooks/sonzai", rows: []row{
-		{What: "pushed", Type: "agent.consolidation", Agent: "agent_luna", Outcome: "unauthorized", Status: 401, DurationMS: 1234, Detail: strings.Repeat("long ", 30), OK: true},
+	detail := "200 events, 218 attempts, secret changed 8 times: 0 lost, 0 run twice"
+	r := result{url: "http://127.0.0.1:12345/webhooks/sonzai", rows: []row{
+		{What: "unsubscribed", Type: "agent.consolidation", Agent: "agent_luna", Outcome: "unauthorized", Status: 401, DurationMS: 1234, Detail: detail, OK: true},
+		{What: "pushed", Type: "agent.message", Agent: "agent_luna", Outcome: "processed", Status: 200, DurationMS: 1, Detail: "short", OK: true},
 	}}
 	for _, columns := range []int{80, 90, 100, 120, 200} {
-		text := renderPerformance(p, columns)
+		text := render(r, columns)
 		for line := range strings.Lines(text) {
 			require.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), columns, "%d columns: %s", columns, line)
 		}
-		require.Equal(t, columns >= 100, strings.Contains(text, "SEEN INSIDE"), "%d columns", columns)
+		require.Equal(t, columns >= 120, strings.Contains(text, "agent_luna"), "%d columns", columns)
+		var told []string
+		for line := range strings.Lines(ansi.Strip(text)) {
+			if i := strings.Index(line, "SEEN INSIDE"); i >= 0 || told != nil {
+				told = append(told, line)
+			}
+		}
+		for word := range strings.FieldsSeq(detail) {
+			require.Contains(t, strings.Join(told, ""), word, "%d columns: all of it", columns)
+		}
 	}
-	require.Contains(t, renderPerformance(p, 0), strings.TrimSpace(p.rows[0].Detail))
+	require.Contains(t, render(r, 0), detail)
 }
 
 func TestDemoEndsWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out bytes.Buffer
-	d := demo{app: &app{out: &out, errOut: &out, now: time.Now}, attempts: 2, load: 20}
-	d.around = func(next http.Handler) http.Handler {
+	d := demo{console: &console.Console{Out: &out, ErrOut: &out, Now: time.Now}, attempts: 2, load: 20}
+	d.wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r)
 			interrupt()

@@ -1,4 +1,4 @@
-package main
+package delivery
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ func TestAssignChangesOnePlaceAndLeavesTheRest(t *testing.T) {
 		{"element", "data.list.1.b=3", "{ \"type\":\"x\",\n \"data\": {\"a\":1.50, \"list\":[1,{\"b\":3}]} }"},
 		{"value with an equals sign", "type=a=b", "{ \"type\":\"a=b\",\n \"data\": {\"a\":1.50, \"list\":[1,{\"b\":2}]} }"},
 	} {
-		got, err := assign([]byte(body), test.assignment)
+		got, err := Assign([]byte(body), test.assignment)
 		require.NoError(t, err, test.name)
 		require.Equal(t, test.want, string(got), test.name)
 	}
@@ -34,7 +34,7 @@ func TestAssignAddsWhatIsMissing(t *testing.T) {
 		`b\.c=2`:   `{"a":1,"b.c":2}`,
 		"user_id=": `{"a":1,"user_id":""}`,
 	} {
-		got, err := assign([]byte(`{"a":1}`), assignment)
+		got, err := Assign([]byte(`{"a":1}`), assignment)
 		require.NoError(t, err, assignment)
 		require.Equal(t, want, string(got), assignment)
 	}
@@ -45,7 +45,7 @@ func TestAssignRefusesAPathThatNamesNoOnePlace(t *testing.T) {
 	for _, assignment := range []string{
 		"", "a", "=1", ".a=1", "a.=1", "a..b=1", "*=1", "a?=1", "a|b=1", "#=1", "@this=1", "a.@reverse=1", `a\=1`, "a.b=1",
 	} {
-		_, err := assign([]byte(`{"a":1}`), assignment)
+		_, err := Assign([]byte(`{"a":1}`), assignment)
 		require.ErrorContains(t, err, "--set "+assignment+": ", assignment)
 	}
 }

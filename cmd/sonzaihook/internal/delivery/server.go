@@ -1,4 +1,4 @@
-package main
+package delivery
 
 import (
 	"context"
@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// server is an HTTP server that a command runs.
-type server struct {
-	address string // with the port that it was given
+// Server is an HTTP server that a command runs.
+type Server struct {
+	Address string // with the port that it was given
 	http    *http.Server
 	ended   chan error // gets why it ended, once
 }
 
-// serve serves the handler on an address; the port 0 is any free one.
-func serve(ctx context.Context, address string, handler http.Handler) (*server, error) {
+// Serve serves the handler on an address; the port 0 is any free one.
+func Serve(ctx context.Context, address string, handler http.Handler) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: choose another address; the port 0 is any free one", err)
 	}
-	s := &server{
-		address: listener.Addr().String(),
+	s := &Server{
+		Address: listener.Addr().String(),
 		http: &http.Server{
 			Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		},
@@ -34,11 +34,11 @@ func serve(ctx context.Context, address string, handler http.Handler) (*server, 
 	return s, nil
 }
 
-// url is where the server is reached from this machine.
-func (s *server) url() string {
-	host, port, err := net.SplitHostPort(s.address)
+// URL returns the address at which this machine reaches the server.
+func (s *Server) URL() string {
+	host, port, err := net.SplitHostPort(s.Address)
 	if err != nil {
-		return "http://" + s.address
+		return "http://" + s.Address
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -46,8 +46,8 @@ func (s *server) url() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// wait returns nil when the context ends, or why the server ended before that.
-func (s *server) wait(ctx context.Context) error {
+// Wait returns nil when the context ends, or why the server ended before that.
+func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -57,9 +57,9 @@ func (s *server) wait(ctx context.Context) error {
 	}
 }
 
-// stop lets the requests that are running finish for as long as the context
+// Stop lets the requests that are running finish for as long as the context
 // allows, and waits until the server has ended.
-func (s *server) stop(ctx context.Context) error {
+func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
@@ -70,7 +70,8 @@ func (s *server) stop(ctx context.Context) error {
 	return err
 }
 
-// ending returns a context for what is left to do when a command was interrupted.
-func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+// Ending returns a context for what is left to do after a command was interrupted:
+// it outlives ctx by ten seconds at most.
+func Ending(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/tidwall/sjson"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -18,15 +20,15 @@ const settleTime = 30 * time.Second
 
 // sampleOf returns an event with the ids and the payload of the sample.
 func sampleOf(t sonzaihook.EventType, route simulator.Route) (simulator.Event, error) {
-	body, err := fixture(t, false)
+	body, err := delivery.Sample(t, false)
 	return simulator.Event{
-		Type: string(t), ID: field(body, idKeys...), AgentID: field(body, "agent_id"), UserID: field(body, "user_id"),
+		Type: string(t), ID: delivery.Field(body, delivery.IDKeys...), AgentID: delivery.Field(body, "agent_id"), UserID: delivery.Field(body, "user_id"),
 		Data: json.RawMessage(gjson.GetBytes(body, "data").Raw), Route: route,
 	}, err
 }
 
 // push lets an event of each type happen. The message can be polled as well.
-func (s *stage) push(ctx context.Context) ([]row, error) {
+func (s *scenario) push(ctx context.Context) ([]row, error) {
 	var rows []row
 	for i, t := range sonzaihook.EventTypes() {
 		route := simulator.RoutePush
@@ -42,7 +44,7 @@ func (s *stage) push(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		if i == 0 {
-			s.opening = parcel{url: s.url, body: body, signature: s.lastSignature()}
+			s.opening = delivery.SignedRequest{URL: s.url, Body: body, Signature: s.lastSignature()}
 		}
 		rows = append(rows, delivered...)
 	}
@@ -51,7 +53,7 @@ func (s *stage) push(ctx context.Context) ([]row, error) {
 
 // deliver lets an event happen, waits until the platform has done with it, and
 // returns a row for each attempt, and the body.
-func (s *stage) deliver(ctx context.Context, event simulator.Event, what string, expects ...expectation) ([]row, []byte, error) {
+func (s *scenario) deliver(ctx context.Context, event simulator.Event, what string, expects ...expectation) ([]row, []byte, error) {
 	tries, err := s.happen(ctx, event)
 	if err != nil {
 		return nil, nil, err
@@ -69,9 +71,9 @@ func (s *stage) deliver(ctx context.Context, event simulator.Event, what string,
 		if i < len(expects) {
 			expected = expects[i]
 		}
-		got := reply{t.Code, codeOf([]byte(t.ResponseBody)), t.Duration}
+		got := delivery.Reply{Status: t.Code, Code: delivery.CodeOf([]byte(t.ResponseBody)), Duration: t.Duration}
 		if t.Code == 0 {
-			got.code = codeUnanswered
+			got.Code = delivery.CodeUnanswered
 		}
 		rows = append(rows, newRow(what, t.RequestBody, got, t.note).expecting(expected))
 	}
@@ -79,7 +81,7 @@ func (s *stage) deliver(ctx context.Context, event simulator.Event, what string,
 }
 
 // happen lets an event happen and returns all attempts to deliver it.
-func (s *stage) happen(ctx context.Context, event simulator.Event) ([]try, error) {
+func (s *scenario) happen(ctx context.Context, event simulator.Event) ([]try, error) {
 	s.recall()
 	if _, err := s.sim.Emit(ctx, event); err != nil {
 		return nil, err
@@ -94,8 +96,8 @@ func (s *stage) happen(ctx context.Context, event simulator.Event) ([]try, error
 }
 
 // attack sends what the platform did not sign so.
-func (s *stage) attack(ctx context.Context) ([]row, error) {
-	mood, err := fixture(sonzaihook.EventMoodChange, true)
+func (s *scenario) attack(ctx context.Context) ([]row, error) {
+	mood, err := delivery.Sample(sonzaihook.EventMoodChange, true)
 	if err != nil {
 		return nil, err
 	}
@@ -104,34 +106,34 @@ func (s *stage) attack(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := newClient(10 * time.Second)
+	client := delivery.NewClient(10 * time.Second)
 	defer client.CloseIdleConnections()
 	var rows []row
 	for _, attack := range []struct {
 		what     string
-		parcel   parcel
+		request  delivery.SignedRequest
 		expected expectation
 	}{
 		{"replayed", s.opening, expectDuplicate},
-		{"tampered", parcel{url: s.url, body: tampered, signature: sonzaihook.Sign(mood, secret, s.now())}, expectUnauthorized},
-		{"stale", parcel{url: s.url, body: mood, signature: sonzaihook.Sign(mood, secret, s.now().Add(-time.Hour))}, expectUnauthorized},
+		{"tampered", delivery.SignedRequest{URL: s.url, Body: tampered, Signature: sonzaihook.Sign(mood, secret, s.now())}, expectUnauthorized},
+		{"stale", delivery.SignedRequest{URL: s.url, Body: mood, Signature: sonzaihook.Sign(mood, secret, s.now().Add(-time.Hour))}, expectUnauthorized},
 	} {
 		s.recall()
-		answer, err := post(ctx, client, attack.parcel)
+		answer, err := delivery.Post(ctx, client, attack.request)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			answer.code = codeUnanswered
+			answer.Code = delivery.CodeUnanswered
 		}
 		_, _, n := s.recall()
-		rows = append(rows, newRow(attack.what, attack.parcel.body, answer, n).expecting(attack.expected))
+		rows = append(rows, newRow(attack.what, attack.request.Body, answer, n).expecting(attack.expected))
 	}
 	return rows, nil
 }
 
 // fail lets an event happen whose callback fails at first.
-func (s *stage) fail(ctx context.Context) ([]row, error) {
+func (s *scenario) fail(ctx context.Context) ([]row, error) {
 	event, err := sampleOf(sonzaihook.EventMoodChange, simulator.RoutePush)
 	if err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func (s *stage) fail(ctx context.Context) ([]row, error) {
 
 // miss lets an event happen while the receiver is down, until the platform gives
 // it up.
-func (s *stage) miss(ctx context.Context) ([]row, error) {
+func (s *scenario) miss(ctx context.Context) ([]row, error) {
 	event, err := sampleOf(sonzaihook.EventMemoryAdded, simulator.RoutePush)
 	if err != nil {
 		return nil, err
@@ -161,8 +163,8 @@ func (s *stage) miss(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	last := tries[len(tries)-1]
-	r := newRow("missed", last.RequestBody, reply{last.Code, codeUnanswered, last.Duration}, last.note)
-	r.Detail = fmt.Sprintf("%s given up: %s", counted(len(tries), "attempt"), dial(last.Error))
+	r := newRow("missed", last.RequestBody, delivery.Reply{Status: last.Code, Code: delivery.CodeUnanswered, Duration: last.Duration}, last.note)
+	r.Detail = fmt.Sprintf("%s given up: %s", console.Counted(len(tries), "attempt"), dial(last.Error))
 	if len(tries) != s.attempts || last.Code != 0 {
 		r.Outcome = "not given up"
 	}

@@ -1,4 +1,4 @@
-package main
+package delivery
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// describe says in a few words what an event is about. It takes the whole body,
-// or the payload alone, in any layout; it returns "" where it knows nothing.
-func describe(body []byte) string {
+// Describe says in a few words what an event is about. It takes the whole body,
+// or the payload alone, in any layout. The result may hold any character.
+func Describe(body []byte) string {
 	payload := gjson.ParseBytes(body)
 	for _, key := range []string{"data", "payload"} {
 		if inner := payload.Get(key); inner.IsObject() {
@@ -18,11 +18,11 @@ func describe(body []byte) string {
 		}
 	}
 	for _, key := range []string{"content", "generated_message", "atomic_text", "narrative"} {
-		if text := payload.Get(key); text.String() != "" {
-			return "“" + oneLine(text.String()) + "”"
+		if text := payload.Get(key).String(); text != "" {
+			return "“" + strings.Join(strings.Fields(text), " ") + "”"
 		}
 	}
-	return oneLine(describeFields(payload))
+	return describeFields(payload)
 }
 
 func describeFields(payload gjson.Result) string {

@@ -1,0 +1,14 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+)
+
+// Sign returns the signature header of a body. A secret or a time that no receiver
+// accepts is an error.
+func Sign(body []byte, secret string, at time.Time) (string, error) {
+	header := sonzaihook.Sign(body, secret, at)
+	return header, sonzaihook.Verify(body, header, secret, at, time.Second)
+}
