@@ -52,7 +52,7 @@ func secretsOf(c *console.Console, flags []string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
-		secrets = append(secrets, secret)
+		secrets = append(secrets, apart(secret)...)
 	}
 	if len(secrets) > 0 {
 		return secrets, nil
@@ -61,6 +61,21 @@ func secretsOf(c *console.Console, flags []string) ([]string, error) {
 		return []string{secret}, nil
 	}
 	return nil, errNoSecret
+}
+
+// apart returns the secrets of a file that has one a line, the newest first, as while
+// a secret is rotated. Anything else is one secret, right or wrong.
+func apart(content string) []string {
+	lines := strings.FieldsFunc(content, func(r rune) bool { return r == '\n' || r == '\r' })
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "whsec_") {
+			return []string{content}
+		}
+	}
+	if len(lines) < 2 {
+		return []string{content}
+	}
+	return lines
 }
 
 // secretFor returns the secret of an event type: {event} in the name of a file

@@ -55,14 +55,15 @@ type verifyOptions struct {
 }
 
 func (v *verifyOptions) run(file string) error {
-	report, err := v.explain(file)
+	in, err := v.input(file)
 	if err != nil {
 		return err
 	}
+	report := diagnosis.Explain(in)
 	if v.json {
 		err = v.console.WriteJSON(report)
 	} else {
-		err = v.console.Write(renderReport(report, v.header, len(v.secrets), v.console.Width()))
+		err = v.console.Write(renderReport(report, v.header, len(in.Secrets), v.console.Width()))
 	}
 	if err == nil && !report.Valid {
 		err = console.No("")
@@ -70,22 +71,22 @@ func (v *verifyOptions) run(file string) error {
 	return err
 }
 
-func (v *verifyOptions) explain(file string) (diagnosis.Report, error) {
+func (v *verifyOptions) input(file string) (diagnosis.Input, error) {
 	secrets, err := secretsOf(v.console, v.secrets)
 	if err != nil {
-		return diagnosis.Report{}, err
+		return diagnosis.Input{}, err
 	}
 	if v.tolerance <= 0 {
-		return diagnosis.Report{}, fmt.Errorf("--tolerance %v: it must be positive", v.tolerance)
+		return diagnosis.Input{}, fmt.Errorf("--tolerance %v: it must be positive", v.tolerance)
 	}
 	in := diagnosis.Input{Header: v.header, Secrets: secrets, Tolerance: v.tolerance, AsSigned: v.at == asSigned}
 	if !in.AsSigned {
 		if in.Now, err = moment(v.at, v.console.Now()); err != nil {
-			return diagnosis.Report{}, err
+			return diagnosis.Input{}, err
 		}
 	}
 	if in.Body, err = readBody(v.console, file); err != nil {
-		return diagnosis.Report{}, err
+		return diagnosis.Input{}, err
 	}
-	return diagnosis.Explain(in), nil
+	return in, nil
 }

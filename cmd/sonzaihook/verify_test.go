@@ -28,6 +28,33 @@ func TestVerifyNamesTheSecretThatSigned(t *testing.T) {
 	require.Equal(t, "✓ valid  signed 2026-01-01T00:00:00Z with secret 2 of 2\n", got.out)
 }
 
+func TestVerifyTakesAFileWithASecretALine(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	file := writeFile(t, "whsec_new\n"+testSecret+"\n")
+	got := keyed(testBody).do(t, "verify", "--secret", "@"+file, "--signature", header)
+	require.Equal(t, "✓ valid  signed 2026-01-01T00:00:00Z with secret 2 of 2\n", got.out)
+}
+
+func TestVerifySaysWhatIsAroundASecret(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	got := keyed(testBody).do(t, "verify", "--secret", "@"+writeFile(t, "SECRET='"+testSecret+"'\n"), "--signature", header)
+	require.Equal(t, console.ExitNo, got.code)
+	require.Contains(t, got.out, "✗ invalid  1 problem\n")
+	require.Contains(t, got.out, "begins with a name and an equals sign")
+	require.Contains(t, got.out, "quotes around it; without that it is the right one")
+	require.NotContains(t, got.out, testSecret[6:])
+}
+
+func TestVerifyCountsOneByte(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	got := keyed("\t"+testBody).do(t, "verify", "--signature", header)
+	require.Contains(t, got.out, "1 byte of white space was added")
+	require.NotContains(t, got.out, "1 bytes")
+}
+
 func TestVerifyExplainsInWords(t *testing.T) {
 	t.Parallel()
 	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow.Add(-62*time.Minute))

@@ -66,7 +66,11 @@ func ends(body []byte, yield func(content) bool) bool {
 		}
 	}
 	trimmed := bytes.TrimSpace(body)
-	if !yield(content{trimmed, fmt.Sprintf("%d bytes of white space were added around the body", len(body)-len(trimmed)), bytesFix}) {
+	added := "1 byte of white space was added around the body"
+	if n := len(body) - len(trimmed); n != 1 {
+		added = fmt.Sprintf("%d bytes of white space were added around the body", n)
+	}
+	if !yield(content{trimmed, added, bytesFix}) {
 		return false
 	}
 	if cut, found := bytes.CutPrefix(body, byteOrderMark); found {

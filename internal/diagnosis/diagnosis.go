@@ -9,6 +9,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -113,11 +114,23 @@ func (r *Report) search(in Input, header header) {
 	if found {
 		r.Secret = hit.key.secret + 1
 		reasons := hit.problems()
+		if hit.key.told {
+			r.confirm(label(hit.key.secret, in.Secrets))
+		}
 		r.Authentic = len(reasons) == 0 && !hit.key.told
 		r.Problems = append(r.Problems, reasons...)
 		return
 	}
 	r.Problems = append(r.Problems, s.mismatch()...)
+}
+
+// confirm says of the secret whose packaging was found that it is the right one.
+func (r *Report) confirm(name string) {
+	for i := range r.Problems {
+		if p := &r.Problems[i]; p.Kind == Secret && strings.HasPrefix(p.What, name+" ") {
+			p.What += "; without that it is the right one"
+		}
+	}
 }
 
 // label names a secret where there are several.

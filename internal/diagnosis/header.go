@@ -144,7 +144,7 @@ func (h *header) shapeless(element string, column int) {
 		h.signatures++
 		h.add(column, `"v1" has no value; "v1,<base64>" is the form of another signature scheme`, form)
 	default:
-		h.add(column, fmt.Sprintf("an element of %d bytes is not of the form name=value", len(element)), form)
+		h.add(column, "an element of "+bytesOf(len(element))+" is not of the form name=value", form)
 	}
 }
 
@@ -166,6 +166,13 @@ func (h *header) time(value string, column int) {
 	case !isTime(value):
 		h.add(column, "t is larger than any time", fix)
 	}
+}
+
+func bytesOf(n int) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // quoted shows a name, which a malformed header may make of a whole signature.
