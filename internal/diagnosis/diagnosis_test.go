@@ -171,7 +171,7 @@ func TestExplainFindsASecretInItsPackaging(t *testing.T) {
 		{"a name", "SECRET=" + secret, "begins with a name and an equals sign"},
 		{"a name of a shell", "export SONZAI_WEBHOOK_SECRET=" + secret, "begins with a name"},
 		{"a name of YAML", "secret: " + secret, "begins with a name"},
-		{"a name and quotes", `SECRET="` + secret + `"`, "begins with a name and an equals sign, as a line of an env file does and has quotes around it"},
+		{"a name and quotes", `SECRET="` + secret + `"`, "begins with a name and an equals sign (as in an env file) and has quotes around it"},
 		{"quotes around a name", `"SECRET=` + secret + `"`, "has quotes around it and begins with a name"},
 		{"signs of a variable", "${" + secret + "}", "signs of a variable around it"},
 		{"byte order mark", "\ufeff" + secret, "begins with a byte order mark"},

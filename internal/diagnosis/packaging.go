@@ -88,7 +88,7 @@ func (p *packaging) layer() {
 		}
 	}
 	if name := assignment.FindString(p.inner); name != "" && !strings.HasPrefix(p.inner, prefix) && isSecret(p.inner[len(name):]) {
-		p.add("begins with a name and an equals sign, as a line of an env file does", p.inner[len(name):])
+		p.add("begins with a name and an equals sign (as in an env file)", p.inner[len(name):])
 		return
 	}
 	if placeholder.MatchString(p.inner) {
