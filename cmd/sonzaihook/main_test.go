@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -51,15 +52,23 @@ type world struct {
 	now     time.Time // zero: the real time
 }
 
+// consoleOf returns the console of a world; what is written there is lost.
+func consoleOf(t *testing.T, w world) *console.Console {
+	t.Helper()
+	c := &console.Console{In: strings.NewReader(w.stdin), Out: io.Discard, ErrOut: io.Discard, Environ: w.environ, Now: time.Now}
+	if !w.now.IsZero() {
+		c.Now = func() time.Time { return w.now }
+	}
+	return c
+}
+
 // do runs a command line in this process.
 func (w world) do(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	a := &console.Console{In: strings.NewReader(w.stdin), Out: &out, ErrOut: &errOut, Environ: w.environ, Now: time.Now}
-	if !w.now.IsZero() {
-		a.Now = func() time.Time { return w.now }
-	}
-	code := run(t.Context(), a, args)
+	c := consoleOf(t, w)
+	c.Out, c.ErrOut = &out, &errOut
+	code := run(t.Context(), c, args)
 	return result{code: code, out: out.String(), errOut: errOut.String()}
 }
 
