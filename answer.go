@@ -21,6 +21,15 @@ type Outcome struct {
 	// DeliveryID is the identity; empty unless the delivery was authentic and
 	// could be decoded.
 	DeliveryID string
+	// Project is the project of the delivery; empty for the tenant's, and unless
+	// the delivery was authentic.
+	Project string
+	// SignedAt is the time in the signature, also of a refused delivery whose
+	// signature could be read; else zero.
+	SignedAt time.Time
+	// Retiring says that the delivery was verified by a secret that a rotation
+	// has replaced and whose grace is not over.
+	Retiring bool
 	// Source says how the delivery got here.
 	Source Source
 	// Duration is the time from the first look at the delivery to the answer.
@@ -40,7 +49,7 @@ const (
 	CodeProcessed            = "processed"              // 200: the callbacks are done
 	CodeDuplicate            = "duplicate"              // 200: a copy was handled before
 	CodeIgnored              = "ignored"                // 200: no callback, or Ignore
-	CodeQueued               = "queued"                 // 202: Queued
+	CodeQueued               = "queued"                 // 202: Queued, or WithHandOff
 	CodeUndecodable          = "undecodable"            // 400: authentic, but not a JSON object with a type
 	CodeUnauthorized         = "unauthorized"           // 401: one answer for all reasons
 	CodeMethodNotAllowed     = "method_not_allowed"     // 405: not POST
@@ -53,6 +62,7 @@ const (
 	CodeBodyConsumed         = "body_consumed"          // 500: something read the body before us
 	CodeInFlight             = "in_flight"              // 503: a copy is running right now
 	CodeStoreUnavailable     = "store_unavailable"      // 503: the claim failed or hung
+	CodeQueueUnavailable     = "queue_unavailable"      // 503: WithHandOff returned an error
 	CodeShuttingDown         = "shutting_down"          // 503: Shutdown was called
 	CodeOverloaded           = "overloaded"             // 503: WithMaxInFlight deliveries are running
 	CodeBodyUnreadable       = "body_unreadable"        // 503: the connection broke
@@ -98,6 +108,7 @@ var (
 	bodyConsumed         = newAnswer(http.StatusInternalServerError, CodeBodyConsumed, 0)
 	inFlight             = newAnswer(http.StatusServiceUnavailable, CodeInFlight, 5*time.Second)
 	storeUnavailable     = newAnswer(http.StatusServiceUnavailable, CodeStoreUnavailable, 5*time.Second)
+	queueUnavailable     = newAnswer(http.StatusServiceUnavailable, CodeQueueUnavailable, 5*time.Second)
 	shuttingDown         = newAnswer(http.StatusServiceUnavailable, CodeShuttingDown, 5*time.Second)
 	overloaded           = newAnswer(http.StatusServiceUnavailable, CodeOverloaded, time.Second)
 	bodyUnreadable       = newAnswer(http.StatusServiceUnavailable, CodeBodyUnreadable, time.Second)
@@ -127,6 +138,7 @@ var reasons = []struct {
 	{ErrPanicked, panicked},
 	{ErrInFlight, inFlight},
 	{ErrStoreUnavailable, storeUnavailable},
+	{ErrQueueUnavailable, queueUnavailable},
 	{ErrShuttingDown, shuttingDown},
 	{ErrOverloaded, overloaded},
 }
@@ -173,6 +185,16 @@ func (o *Outcome) final() bool { return o.Status >= 400 && o.Status < 500 }
 
 // settled reports whether the delivery counts as handled.
 func (o *Outcome) settled() bool { return o.Status < 300 }
+
+// Retry reports whether the delivery should be tried again, and the shortest wait
+// before that. It is what a queue's worker does with an outcome of Dispatch: an
+// outcome of 5xx is tried again, everything else is over.
+func (o Outcome) Retry() (after time.Duration, again bool) {
+	if o.Status < http.StatusInternalServerError {
+		return 0, false
+	}
+	return o.RetryAfter, true
+}
 
 // Headers of the answers, shared by all of them; nobody changes their elements.
 var (

@@ -17,12 +17,13 @@ import (
 // client; the goroutine that answers only waits, and not for longer than the
 // step that is under way may take.
 type attempt struct {
-	r     *Receiver
-	d     *Delivery
-	table *routeTable
-	token string
-	ctx   runContext // the callbacks' context, whose start is the attempt's
-	phase atomic.Int32
+	r       *Receiver
+	d       *Delivery
+	table   *routeTable
+	token   string
+	timeout time.Duration // of the callbacks, 0: none
+	ctx     runContext    // the callbacks' context, whose start is the attempt's
+	phase   atomic.Int32
 
 	doneMu sync.Mutex
 	over   bool          // the goroutine has ended
@@ -64,7 +65,13 @@ func (r *Receiver) attempt(ctx context.Context, d *Delivery, table *routeTable, 
 	a.r, a.d, a.table, a.refused = r, d, table, refused
 	a.out = failed.outcome(errGoexit)
 	a.ctx.parent, a.ctx.expired = ctx, ErrHandlerTimeout
-	a.ctx.started, a.ctx.limit = time.Now(), r.handlerTimeout
+	a.timeout = r.handlerTimeout
+	if d.Source != SourceWebhook {
+		if own, ok := ctx.Value(runTimeoutKey{}).(time.Duration); ok {
+			a.timeout = own
+		}
+	}
+	a.ctx.started, a.ctx.limit, a.ctx.attempt = time.Now(), a.timeout, a
 	if a.claims() {
 		a.token = r.newToken()
 	}
@@ -104,7 +111,7 @@ func (a *attempt) conclude() {
 		a.err = &panicError{value: v, stack: debug.Stack()}
 	}
 	out := judged(a.err)
-	if a.refused != nil {
+	if a.refused != nil && out.Code != CodeRejected {
 		out = refusal(a.refused)
 	}
 	if out.final() {
@@ -212,8 +219,9 @@ func (a *attempt) wait() Outcome {
 		case running, renewing:
 			if !kept && a.claims() && (a.late() || time.Since(a.ctx.started) >= a.r.lease/3) {
 				kept = true
-				a.r.gate.help()
-				go a.keep(done)
+				if a.r.gate.help() == nil {
+					go a.keep(done)
+				}
 			}
 			if a.late() {
 				return failed.outcome(ErrHandlerTimeout)
@@ -236,22 +244,22 @@ func (a *attempt) settled(done <-chan struct{}) Outcome {
 
 // late reports whether the callbacks have overstayed.
 func (a *attempt) late() bool {
-	return a.r.handlerTimeout > 0 && time.Since(a.ctx.started) >= a.r.handlerTimeout+lateGrace
+	return a.timeout > 0 && time.Since(a.ctx.started) >= a.timeout+lateGrace
 }
 
 // firstLook returns when the first step may be overdue.
 func (a *attempt) firstLook() time.Duration {
 	look := min(storeTimeout, max(a.r.lease/3, shortestLook))
-	if a.r.handlerTimeout > 0 {
-		look = min(look, a.r.handlerTimeout+lateGrace)
+	if a.timeout > 0 {
+		look = min(look, a.timeout+lateGrace)
 	}
 	return look
 }
 
 func (a *attempt) nextLook(kept bool) time.Duration {
 	look, since := storeTimeout, time.Since(a.ctx.started)
-	if a.r.handlerTimeout > 0 {
-		look = min(look, a.r.handlerTimeout+lateGrace-since)
+	if a.timeout > 0 {
+		look = min(look, a.timeout+lateGrace-since)
 	}
 	if !kept {
 		look = min(look, a.r.lease/3-since)

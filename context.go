@@ -17,6 +17,7 @@ type runContext struct {
 	started time.Time
 	limit   time.Duration // zero: none
 	expired error         // the cause when the limit is reached
+	attempt *attempt      // for ClaimFrom, nil where there is none
 
 	mu     sync.Mutex
 	inner  context.Context
@@ -63,4 +64,10 @@ func (c *runContext) end(cause error) {
 func (c *runContext) Deadline() (time.Time, bool) { return c.made().Deadline() }
 func (c *runContext) Done() <-chan struct{}       { return c.made().Done() }
 func (c *runContext) Err() error                  { return c.made().Err() }
-func (c *runContext) Value(key any) any           { return c.made().Value(key) }
+
+func (c *runContext) Value(key any) any {
+	if _, ok := key.(claimKey); ok && c.attempt != nil {
+		return c.attempt
+	}
+	return c.made().Value(key)
+}

@@ -56,6 +56,11 @@ var (
 	ErrHandlerTimeout = errors.New("sonzaihook: handler timeout")
 	// ErrInFlight: a copy of the delivery is running right now.
 	ErrInFlight = errors.New("sonzaihook: delivery in flight")
+	// ErrQueueUnavailable: the function of [WithHandOff] returned an error.
+	ErrQueueUnavailable = errors.New("sonzaihook: queue unavailable")
+	// ErrNoDeadLetter: [Receiver.DeadLetter] was called and no function is
+	// registered with [Receiver.OnDeadLetter].
+	ErrNoDeadLetter = errors.New("sonzaihook: no dead letter function")
 	// ErrShuttingDown: [Receiver.Shutdown] was called.
 	ErrShuttingDown = errors.New("sonzaihook: shutting down")
 	// ErrOverloaded: as many deliveries run as [WithMaxInFlight] allows.

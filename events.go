@@ -85,6 +85,9 @@ type Event[T any] struct {
 	Data T
 	// Raw is the whole signed body, byte for byte, unknown fields included.
 	Raw json.RawMessage
+	// Misfit holds the JSON names of fields whose value did not fit and that are
+	// zero for it. Raw has what was sent.
+	Misfit []string
 }
 
 // String names the event without its content, so that it may be logged.
@@ -144,6 +147,12 @@ type Delivery struct {
 	SignedAt time.Time
 	// Source says how the delivery got here.
 	Source Source
+	// Project is the project whose secret verified the delivery, empty for the
+	// tenant's. Dispatch trusts what its caller sets.
+	Project string
+	// Trace is trace context that travels with a delivery through a queue, by the
+	// names that a propagator gives it. Dispatch copies it.
+	Trace map[string]string
 	// Body is the whole body, byte for byte.
 	Body []byte
 
@@ -169,3 +178,21 @@ func (d *Delivery) String() string { return describe(d.Type, d.ID) }
 
 // GoString is String, so that no verb prints the body by accident.
 func (d *Delivery) GoString() string { return d.String() }
+
+// WireNames returns the names that the platform uses on the wire for a documented
+// type, the documented name first. For any other type it returns the name itself.
+// The slice is the caller's.
+func WireNames(t EventType) []string {
+	names := []string{string(t)}
+	switch t {
+	case EventMoodChange:
+		names = append(names, "on_mood_updated")
+	case EventMemoryAdded:
+		names = append(names, "memory.created")
+	case EventBreakthrough:
+		names = append(names, "on_breakthrough_detected")
+	case EventWakeup:
+		names = append(names, "on_wakeup_ready")
+	}
+	return names
+}

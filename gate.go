@@ -38,11 +38,27 @@ func (g *gate) leave() {
 	g.settle()
 }
 
-// help counts a goroutine that serves an attempt that is still running.
-func (g *gate) help() {
+// help counts a goroutine that the limit is not about, or says why it may not
+// start.
+func (g *gate) help() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed && g.running+g.helpers == 0 {
+		return ErrShuttingDown
+	}
 	g.helpers++
+	return nil
+}
+
+// enterUncounted lets in what the limit is not about.
+func (g *gate) enterUncounted() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return ErrShuttingDown
+	}
+	g.helpers++
+	return nil
 }
 
 // helped ends what help began.

@@ -30,7 +30,8 @@ type settings struct {
 	handlerTimeout time.Duration
 	logger         *slog.Logger
 	validator      Validator
-	observer       func(context.Context, Outcome)
+	observers      []func(context.Context, Outcome)
+	handOff        func(context.Context, *Delivery) error
 	maxInFlight    int
 	lease          time.Duration
 }
@@ -120,12 +121,33 @@ func WithValidator(v Validator) Option {
 	return func(s *settings) { s.validator = v }
 }
 
-// WithObserver sets a function that is told the [Outcome] of every delivery,
-// refused ones included, just before it is answered. The function is called
-// concurrently and should be quick; a panic in it is logged and changes nothing.
-// The default, nil, tells nobody.
+// WithObserver adds a function that is told the [Outcome] of every delivery,
+// refused ones included, just before it is answered. All observers are told, in
+// the order in which they were added. They are called concurrently and should be
+// quick; a panic in one is logged and changes nothing. By default there is none,
+// and nil adds none. [Receiver.Observe] adds one to a receiver that exists.
 func WithObserver(observer func(context.Context, Outcome)) Option {
-	return func(s *settings) { s.observer = observer }
+	return func(s *settings) {
+		if observer != nil {
+			s.observers = append(s.observers, observer)
+		}
+	}
+}
+
+// WithHandOff hands deliveries to a queue instead of running their callbacks. It
+// is called after a delivery is verified, decoded and validated and before it is
+// claimed, also where this receiver has no callback for the type. When enqueue
+// returns nil the delivery is answered 202 "queued", so it must have been stored
+// durably by then; an error is answered 503 "queue_unavailable", and [Permanent]
+// 422 after [Receiver.OnDeadLetter]. A panic is recovered and answered 503. The
+// context ends after 5 seconds, and not with the client's request.
+//
+// A worker runs the callbacks: it calls [Receiver.Dispatch] of a receiver on the
+// same store with [SourceBroker]. Deliveries with that source, and those given to
+// Dispatch without one, are run and never handed off. The default, nil, runs
+// every delivery at once.
+func WithHandOff(enqueue func(context.Context, *Delivery) error) Option {
+	return func(s *settings) { s.handOff = enqueue }
 }
 
 // WithMaxInFlight sets how many deliveries may run at once. One more is answered

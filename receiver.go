@@ -36,8 +36,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,12 +51,13 @@ import (
 type Receiver struct {
 	*settings
 
-	keys     atomic.Pointer[keyring]
-	rotation sync.Mutex // serialises changes of keys
-	routes   routing
-	gate     gate
-	instance string // what the tokens of this receiver begin with
-	attempts atomic.Uint64
+	keys      atomic.Pointer[keyring]
+	rotation  sync.Mutex // serialises changes of keys
+	observing atomic.Pointer[[]func(context.Context, Outcome)]
+	routes    routing
+	gate      gate
+	instance  string // what the tokens of this receiver begin with
+	attempts  atomic.Uint64
 
 	storeIsLocal bool // in this process's memory: its calls neither wait nor fail for long
 }
@@ -76,6 +79,7 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 	}
 	r := &Receiver{settings: s, instance: rand.Text() + "-"}
 	r.keys.Store(ring)
+	r.observing.Store(&s.observers)
 	r.gate.limit = s.maxInFlight
 	r.routes.run = r.runCallbacks
 	r.routes.change(func(*routeTable) {})
@@ -113,6 +117,7 @@ func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) Outcome {
 	start := r.now()
 	own := &Delivery{
 		ID: d.ID, Type: d.Type, Name: d.Name, SignedAt: d.SignedAt, Source: d.Source, Body: d.Body,
+		Project: d.Project, Trace: maps.Clone(d.Trace),
 	}
 	return r.close(ctx, r.handle(ctx, own, nil), start)
 }
@@ -207,6 +212,19 @@ func (r *Receiver) changeKeys(change func(*keyring) *keyring) {
 // http.Server.Shutdown.
 func (r *Receiver) Shutdown(ctx context.Context) error { return r.gate.close(ctx) }
 
+// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
+// from the next outcome on and is safe for concurrent use. Observe panics if
+// observer is nil.
+func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
+	if observer == nil {
+		panic("sonzaihook: Observe with a nil function")
+	}
+	r.rotation.Lock()
+	defer r.rotation.Unlock()
+	all := append(slices.Clone(*r.observing.Load()), observer)
+	r.observing.Store(&all)
+}
+
 // Format prints the receiver without its insides, whatever the verb.
 func (r *Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "sonzaihook.Receiver") }
 
@@ -272,6 +290,9 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, err error) Outcome {
 	if err := r.prepare(d, table); err != nil {
 		return about(d, r.refuse(ctx, d, table, err))
 	}
+	if r.handsOff(d) {
+		return about(d, r.enqueue(ctx, d, table))
+	}
 	if len(d.events) == 0 {
 		return about(d, ignored.outcome(nil))
 	}
@@ -311,8 +332,13 @@ func (r *Receiver) runCallbacks(ctx context.Context, d *Delivery) error {
 			return err
 		}
 	}
-	for _, callback := range d.route.callbacks {
-		if err := callback.run(ctx, d.events[callback.shape]); err != nil {
+	last := len(d.route.callbacks) - 1
+	for i, callback := range d.route.callbacks {
+		inner := ctx
+		if i < last {
+			inner = context.WithValue(ctx, claimKey{}, noClaim{})
+		}
+		if err := callback.run(inner, d.events[callback.shape]); err != nil {
 			return err
 		}
 	}

@@ -12,9 +12,10 @@ import (
 // about adds to an outcome which delivery it is about, which only an authentic
 // one may say.
 func about(d *Delivery, out Outcome) Outcome {
-	out.Source = d.Source
+	out.Source, out.SignedAt = d.Source, d.SignedAt
 	if out.Code != CodeUnauthorized {
-		out.Type, out.DeliveryID = d.Type, d.ID
+		out.Type, out.DeliveryID, out.Project = d.Type, d.ID, d.Project
+		out.Retiring = d.proof.key != nil && !d.proof.key.until.IsZero()
 	}
 	return out
 }
@@ -28,15 +29,18 @@ func (r *Receiver) close(ctx context.Context, out Outcome, start time.Time) Outc
 }
 
 func (r *Receiver) observe(ctx context.Context, out Outcome) {
-	if r.observer == nil {
-		return
+	for _, observer := range *r.observing.Load() {
+		r.observeOne(ctx, observer, out)
 	}
+}
+
+func (r *Receiver) observeOne(ctx context.Context, observer func(context.Context, Outcome), out Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.logger.ErrorContext(ctx, "sonzaihook: observer panicked", "panic", v)
 		}
 	}()
-	r.observer(ctx, out)
+	observer(ctx, out)
 }
 
 func (r *Receiver) log(ctx context.Context, out *Outcome) {
