@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -124,15 +123,6 @@ func (t *attemptsOptions) wanted(a sonzaiapi.Attempt, since time.Time) bool {
 	return !a.CreatedAt.Before(since) && (!t.failed || !a.Delivered())
 }
 
-// pageSize asks for no more than is shown, and for large pages where that is much.
-func pageSize(limit int) int {
-	const largest = 500
-	if limit == 0 {
-		return largest
-	}
-	return min(limit, largest)
-}
-
 func (t *attemptsOptions) row(a sonzaiapi.Attempt) []console.Cell {
 	return []console.Cell{
 		console.Faint(t.ago(a.CreatedAt)), console.Calm(delivery.Field(a.RequestBody, delivery.IDKeys...)),
@@ -140,41 +130,4 @@ func (t *attemptsOptions) row(a sonzaiapi.Attempt) []console.Cell {
 		console.Status(a.ResponseCode, delivery.AnswerOf(a.ResponseCode, a.ResponseBody)),
 		console.Faint(fmt.Sprintf("%d ms", a.DurationMS)), console.Plain(a.ErrorMessage),
 	}
-}
-
-// statusCell shows what a server answered; no status means that it did not.
-func statusCell(status int) console.Cell {
-	if status == 0 {
-		return console.Bad("none")
-	}
-	return console.Status(status, fmt.Sprint(status))
-}
-
-// attempt is an attempt as --json prints it.
-type attempt struct {
-	sonzaiapi.Attempt
-	EventID      string          `json:"event_id,omitempty"`
-	Answer       string          `json:"answer"`
-	RequestBody  json.RawMessage `json:"request_body,omitempty"`
-	ResponseBody json.RawMessage `json:"response_body,omitempty"`
-}
-
-func attemptReport(a sonzaiapi.Attempt, bodies bool) attempt {
-	r := attempt{
-		Attempt: a, EventID: delivery.Field(a.RequestBody, delivery.IDKeys...),
-		Answer: delivery.AnswerOf(a.ResponseCode, a.ResponseBody),
-	}
-	if bodies {
-		r.RequestBody, r.ResponseBody = asJSON(a.RequestBody), asJSON(a.ResponseBody)
-	}
-	return r
-}
-
-// asJSON returns what is JSON as it is, and anything else as a string.
-func asJSON(body []byte) json.RawMessage {
-	if len(body) == 0 || json.Valid(body) {
-		return body
-	}
-	text, _ := json.Marshal(string(body)) // a string always marshals
-	return text
 }

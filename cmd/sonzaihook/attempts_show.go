@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,50 +74,6 @@ func (s *showOptions) run(ctx context.Context, args []string) error {
 		return nil
 	}
 	return s.print(list)
-}
-
-// attemptsOf returns the attempts to deliver the event with this id, or with that
-// of an attempt, the oldest first. Without types it looks at all that are
-// registered.
-func attemptsOf(ctx context.Context, webhooks sonzaiapi.Webhooks, id string, types []string, progress *console.Progress) ([]sonzaiapi.Attempt, error) {
-	if len(types) == 0 {
-		list, err := webhooks.List(ctx)
-		if err != nil {
-			return nil, failure(err)
-		}
-		for _, w := range list {
-			types = append(types, w.EventType)
-		}
-	}
-	for _, t := range types {
-		progress.Say("reading the delivery log of %s", t)
-		list, err := attemptsIn(ctx, webhooks, t, id)
-		if len(list) > 0 || err != nil {
-			return list, err
-		}
-	}
-	return nil, nil
-}
-
-// attemptsIn looks in the log of one type.
-func attemptsIn(ctx context.Context, webhooks sonzaiapi.Webhooks, eventType, id string) ([]sonzaiapi.Attempt, error) {
-	var all []sonzaiapi.Attempt
-	for a, err := range webhooks.Attempts(ctx, eventType, pageSize(0)) {
-		if err != nil {
-			return nil, failure(err)
-		}
-		all = append(all, a)
-		if a.ID == id { // it stands for its event
-			if event := delivery.Field(a.RequestBody, delivery.IDKeys...); event != "" {
-				id = event
-			}
-		}
-	}
-	list := slices.DeleteFunc(all, func(a sonzaiapi.Attempt) bool {
-		return a.ID != id && delivery.Field(a.RequestBody, delivery.IDKeys...) != id
-	})
-	slices.SortStableFunc(list, func(a, b sonzaiapi.Attempt) int { return a.CreatedAt.Compare(b.CreatedAt.Time) })
-	return list, nil
 }
 
 func (s *showOptions) print(list []sonzaiapi.Attempt) error {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
@@ -242,14 +241,4 @@ func TestRotateAllTakesWhatIsRegistered(t *testing.T) {
 	require.Contains(t, out, "✓ on_wakeup_ready  has a new secret")
 	require.Contains(t, out, "✓ agent.message  has a new secret")
 	require.NotContains(t, out, "lead.enriched")
-}
-
-func TestKnownNamesStandForDocumentedTypes(t *testing.T) {
-	t.Parallel()
-	require.Len(t, knownNames(), 10)
-	for eventType, names := range otherNames {
-		for _, name := range names {
-			require.Equal(t, eventType, sonzaihook.CanonicalType(name))
-		}
-	}
 }

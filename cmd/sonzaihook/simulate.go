@@ -156,7 +156,7 @@ func (s *simulateOptions) simulator() (*simulator.Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.misbehave(sim); err != nil {
+	if err := misbehave(sim, s.deliveryFaults, s.callFaults); err != nil {
 		sim.Close()
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // misbehave tells the simulator what goes wrong.
-func (s *simulateOptions) misbehave(sim *simulator.Simulator) error {
-	for _, text := range s.deliveryFaults {
+func misbehave(sim *simulator.Simulator, deliveries, calls []string) error {
+	for _, text := range deliveries {
 		var f simulator.DeliveryFault
 		err := deliveryFault(&f).read(text)
 		if err == nil {
@@ -24,7 +24,7 @@ func (s *simulateOptions) misbehave(sim *simulator.Simulator) error {
 			return fmt.Errorf("--delivery-fault %s: %w", text, err)
 		}
 	}
-	for _, text := range s.callFaults {
+	for _, text := range calls {
 		var f simulator.CallFault
 		err := callFault(&f).read(text)
 		if err == nil {

@@ -11,20 +11,12 @@ import (
 
 // The event types that arguments and flags name.
 
-// otherNames are names under which the platform knows documented types besides
-// their own. Each can be registered, and which of them a tenant hears is not known.
-var otherNames = map[sonzaihook.EventType][]string{
-	sonzaihook.EventMoodChange:   {"on_mood_updated"},
-	sonzaihook.EventMemoryAdded:  {"memory.created"},
-	sonzaihook.EventBreakthrough: {"on_breakthrough_detected"},
-	sonzaihook.EventWakeup:       {"on_wakeup_ready"},
-}
-
-// knownNames returns every known name of each documented type.
+// knownNames returns every known name of each documented type. Each can be
+// registered, and which of them a tenant hears is not known.
 func knownNames() []string {
 	var names []string
 	for _, t := range sonzaihook.EventTypes() {
-		names = append(append(names, string(t)), otherNames[t]...)
+		names = append(names, sonzaihook.WireNames(t)...)
 	}
 	return names
 }

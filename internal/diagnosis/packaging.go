@@ -7,6 +7,8 @@ import (
 	"unicode"
 )
 
+const prefix = "whsec_"
+
 // packaging is what is around a secret, or in it, that does not belong to it.
 type packaging struct {
 	inner string   // the secret without it; empty if there is none inside
@@ -113,4 +115,13 @@ func isSecret(text string) bool {
 		}
 	}
 	return false
+}
+
+// blanks describes white space in words.
+func blanks(text string) string {
+	names := map[string]string{" ": "a space", "\n": "a newline", "\t": "a tab", "\r\n": "a Windows line end", "\r": "a carriage return"}
+	if name, ok := names[text]; ok {
+		return name
+	}
+	return fmt.Sprintf("%d characters of white space", len([]rune(text)))
 }

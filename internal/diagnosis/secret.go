@@ -2,11 +2,8 @@ package diagnosis
 
 import (
 	"encoding/hex"
-	"fmt"
 	"strings"
 )
-
-const prefix = "whsec_"
 
 // keying is a key that the sender may have used. What is empty for the one that
 // a receiver with the given secret uses.
@@ -36,15 +33,6 @@ func secretProblems(secret, name string) []Problem {
 }
 
 const packagingFix = "remove it where the secret is kept; a receiver refuses to start with it"
-
-// blanks describes white space in words.
-func blanks(text string) string {
-	names := map[string]string{" ": "a space", "\n": "a newline", "\t": "a tab", "\r\n": "a Windows line end", "\r": "a carriage return"}
-	if name, ok := names[text]; ok {
-		return name
-	}
-	return fmt.Sprintf("%d characters of white space", len([]rune(text)))
-}
 
 // keyings returns the keys that a sender is known to have used by mistake for
 // the i-th secret. The first is the right one.
