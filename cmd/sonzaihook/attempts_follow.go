@@ -83,17 +83,13 @@ func (t *attemptsOptions) print(a sonzaiapi.Attempt) error {
 	if t.json {
 		return t.console.WriteJSON(attemptReport(a, t.bodies))
 	}
-	answer := delivery.AnswerOf(a.ResponseCode, a.ResponseBody)
-	if a.ResponseCode > 0 {
-		answer = fmt.Sprintf("%d %s", a.ResponseCode, answer)
-	}
 	at := a.CreatedAt.Text
 	if !a.CreatedAt.Time.IsZero() {
 		at = a.CreatedAt.Local().Format(time.TimeOnly)
 	}
 	return t.console.Line(
 		console.Faint(at+"  "), console.Calm(delivery.Field(a.RequestBody, delivery.IDKeys...)).Pad(wideEvent),
-		console.Faint(fmt.Sprintf("#%d  ", a.Number)), console.Status(a.ResponseCode, answer).Pad(wideAnswer),
+		console.Faint(fmt.Sprintf("#%d  ", a.Number)), console.Status(a.ResponseCode, answered(a)).Pad(wideAnswer),
 		console.Faint(fmt.Sprintf("%d ms  ", a.DurationMS)), console.Plain(a.ErrorMessage),
 	)
 }

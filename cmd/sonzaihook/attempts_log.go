@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,22 +25,32 @@ func pageSize(limit int) int {
 
 // attemptsOf returns the attempts to deliver the event with this id, or with that
 // of an attempt, the oldest first. Without types it looks at all that are
-// registered.
+// registered, and at the known ones, whose log may outlive the registration.
 func attemptsOf(ctx context.Context, webhooks sonzaiapi.Webhooks, id string, types []string, progress *console.Progress) ([]sonzaiapi.Attempt, error) {
-	if len(types) == 0 {
-		list, err := webhooks.List(ctx)
+	named := len(types) > 0
+	if !named {
+		registered, err := webhooks.List(ctx)
 		if err != nil {
 			return nil, failure(err)
 		}
-		for _, w := range list {
+		for _, w := range registered {
 			types = append(types, w.EventType)
+		}
+		for _, name := range knownNames() {
+			if !slices.Contains(types, name) {
+				types = append(types, name)
+			}
 		}
 	}
 	for _, t := range types {
 		progress.Say("reading the delivery log of %s", t)
 		list, err := attemptsIn(ctx, webhooks, t, id)
-		if len(list) > 0 || err != nil {
-			return list, err
+		switch {
+		case err != nil && !named && errors.Is(err, sonzaiapi.ErrNotFound):
+		case err != nil:
+			return nil, failure(err)
+		case len(list) > 0:
+			return list, nil
 		}
 	}
 	return nil, nil
@@ -50,7 +61,7 @@ func attemptsIn(ctx context.Context, webhooks sonzaiapi.Webhooks, eventType, id 
 	var all []sonzaiapi.Attempt
 	for a, err := range webhooks.Attempts(ctx, eventType, pageSize(0)) {
 		if err != nil {
-			return nil, failure(err)
+			return nil, err
 		}
 		all = append(all, a)
 		if a.ID == id { // it stands for its event
@@ -72,6 +83,15 @@ func statusCell(status int) console.Cell {
 		return console.Bad("none")
 	}
 	return console.Status(status, fmt.Sprint(status))
+}
+
+// answered is what a server answered, with its status.
+func answered(a sonzaiapi.Attempt) string {
+	answer := delivery.AnswerOf(a.ResponseCode, a.ResponseBody)
+	if a.ResponseCode == 0 {
+		return answer
+	}
+	return fmt.Sprintf("%d %s", a.ResponseCode, answer)
 }
 
 // attempt is an attempt as --json prints it.

@@ -21,8 +21,8 @@ func newAttemptsShow(c *console.Console) *cobra.Command {
 		Use:   "show <id>",
 		Short: "Show all attempts to deliver one event",
 		Long: `Show looks for an event, or an attempt, with this id in the delivery logs of all types
-that are registered, or of those of --type, and shows every attempt to deliver it, the
-oldest first.
+that are documented or registered, or of those of --type, and shows every attempt to
+deliver it, the oldest first.
 
 The body holds what your users say. It is printed only with --bodies.
 
@@ -78,18 +78,18 @@ func (s *showOptions) run(ctx context.Context, args []string) error {
 
 func (s *showOptions) print(list []sonzaiapi.Attempt) error {
 	last := list[len(list)-1]
-	lines := []line{{
-		console.Calm(last.EventType), console.Plain("  " + delivery.Field(last.RequestBody, delivery.IDKeys...)),
-		console.Faint("  " + console.Counted(len(list), "attempt") + " to deliver it to " + last.URL),
-	}}
+	lines := []line{
+		{console.Calm(last.EventType), console.Plain("  " + delivery.Field(last.RequestBody, delivery.IDKeys...))},
+		{console.Faint("  " + console.Counted(len(list), "attempt") + " to deliver it to " + last.URL)},
+	}
+	wide := 0
 	for _, a := range list {
-		answer := delivery.AnswerOf(a.ResponseCode, a.ResponseBody)
-		if a.ResponseCode > 0 {
-			answer = fmt.Sprintf("%d %s", a.ResponseCode, answer)
-		}
+		wide = max(wide, len(answered(a)))
+	}
+	for _, a := range list {
 		lines = append(lines, line{
-			console.Faint(fmt.Sprintf("  #%d  %s  ", a.Number, day(a.CreatedAt))), console.Status(a.ResponseCode, answer).Pad(wideAnswer),
-			console.Faint(fmt.Sprintf("%d ms  %s", a.DurationMS, a.ID)), console.Plain("  " + a.ErrorMessage),
+			console.Faint(fmt.Sprintf("  #%d  %s  ", a.Number, day(a.CreatedAt))), console.Status(a.ResponseCode, answered(a)).Pad(wide+2),
+			console.Faint(fmt.Sprintf("%d ms", a.DurationMS)), console.Plain("  " + a.ErrorMessage),
 		})
 		if s.bodies && len(a.ResponseBody) > 0 {
 			lines = append(lines, line{console.Faint("      answered "), console.Plain(string(a.ResponseBody))})

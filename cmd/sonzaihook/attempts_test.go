@@ -73,9 +73,10 @@ func TestAttemptsShowFindsAnEventByItsIdOrThatOfAnAttempt(t *testing.T) {
 	tenantsMessage("msg_2")(t, l)
 
 	rows := tableLines(l.fine(t, "webhooks", "attempts", "show", "evt_msg_1"))
-	require.Equal(t, "agent.message evt_msg_1 2 attempts to deliver it to "+gone.URL, rows[0])
-	require.Len(t, rows, 3)
-	require.Regexp(t, `^#1 \S+ \S+Z unanswered \d+ ms \S+ .*refused$`, rows[1])
+	require.Len(t, rows, 4)
+	require.Equal(t, "agent.message evt_msg_1", rows[0])
+	require.Equal(t, "2 attempts to deliver it to "+gone.URL, rows[1])
+	require.Regexp(t, `^#1 \S+ \S+Z unanswered \d+ ms .*refused$`, rows[2])
 	require.NotContains(t, rows, "hello")
 
 	list := objects(t, l.fine(t, "webhooks", "attempts", "show", "evt_msg_2", "--json"))
@@ -86,6 +87,9 @@ func TestAttemptsShowFindsAnEventByItsIdOrThatOfAnAttempt(t *testing.T) {
 	require.Len(t, objects(t, l.fine(t, "webhooks", "attempts", "show", id, "--type", "message", "--json")), 2)
 
 	require.Contains(t, l.fine(t, "webhooks", "attempts", "show", "evt_msg_1", "--bodies"), `"content": "hello from msg_1"`)
+
+	l.fine(t, "webhooks", "delete", "--all")
+	require.Len(t, objects(t, l.fine(t, "webhooks", "attempts", "show", "evt_msg_1", "--json")), 2, "the log outlives the registration")
 
 	got := l.do(t, "webhooks", "attempts", "show", "evt_nope")
 	require.Equal(t, result{console.ExitNo, "", "sonzaihook: no attempt in the delivery log is about \"evt_nope\"\n"}, got)

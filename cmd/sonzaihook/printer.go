@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -135,9 +137,12 @@ func (line printed) cells() []console.Cell {
 	}
 	switch {
 	case line.DurationMS > 0:
-		answer := strings.TrimSpace(fmt.Sprintf("%d %s", line.Status, line.Outcome))
-		if line.Status == 0 {
-			answer = line.Outcome
+		answer := line.Outcome
+		switch {
+		case line.Outcome == http.StatusText(line.Status): // the number says as much
+			answer = strconv.Itoa(line.Status)
+		case line.Status > 0:
+			answer = fmt.Sprintf("%d %s", line.Status, line.Outcome)
 		}
 		took := time.Duration(line.DurationMS * float64(time.Millisecond))
 		return append(head, console.Status(line.Status, answer).Pad(wideAnswer),

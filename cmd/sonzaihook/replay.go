@@ -101,8 +101,12 @@ func (r *replayOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return failure(err)
 	}
-	types := typesToReplay(args, targets)
-	list, err := r.read(ctx, webhooks, types, since, progress)
+	var list []missed
+	if r.event != "" {
+		list, err = r.readOne(ctx, webhooks, named(args), progress)
+	} else {
+		list, err = r.read(ctx, webhooks, typesToReplay(args, targets), since, progress)
+	}
 	if err != nil {
 		return err
 	}
@@ -127,11 +131,8 @@ func typesToReplay(args []string, targets []sonzaiapi.Webhook) []string {
 	return types
 }
 
-// read reads the delivery logs and returns what is to be sent, the oldest first.
+// read reads the delivery logs and returns what was missed, the oldest first.
 func (r *replayOptions) read(ctx context.Context, webhooks sonzaiapi.Webhooks, types []string, since time.Time, progress *console.Progress) ([]missed, error) {
-	if r.event != "" {
-		return r.readOne(ctx, webhooks, types, progress)
-	}
 	var list []missed
 	for _, t := range types {
 		progress.Say("reading the delivery log of %s", t)

@@ -190,8 +190,10 @@ func (s *simulateOptions) banner(server *delivery.Server) error {
 	} {
 		s.console.Remark(console.Plain("  "+use.command).Pad(54), console.Faint(use.why))
 	}
-	s.console.Remark(console.Plain(`  curl -H "Authorization: Bearer $SONZAI_API_KEY" -H "Content-Type: application/json" \`))
-	s.console.Remark(console.Plain(`    -d '{"type":"agent.message","agent_id":"agent_luna","data":{"content":"hello"}}' \`))
+	s.console.Remark(console.Plain(`  curl -H "Authorization: Bearer $SONZAI_API_KEY" \`))
+	s.console.Remark(console.Plain(`    -H "Content-Type: application/json" \`))
+	s.console.Remark(console.Plain(`    -d '{"type":"agent.message","agent_id":"agent_luna",`))
+	s.console.Remark(console.Plain(`         "data":{"content":"hello"}}' \`))
 	s.console.Remark(console.Plain("    " + emit))
 	s.console.Remark()
 	s.console.Remark(console.Faint("  project " + project + "; interrupt to end"))

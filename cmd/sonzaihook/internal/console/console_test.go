@@ -123,6 +123,24 @@ func TestAGridLeavesSpareColumnsOutBeforeTheLastOne(t *testing.T) {
 	}
 }
 
+func TestAGridThatWrapsShowsAllOfTheLastColumn(t *testing.T) {
+	t.Parallel()
+	g := Grid{Headings: []string{"A", "B", "C"}, Spare: []int{1}, Wrap: 20}
+	g.Row(Plain("xxxx"), Plain("yyyy"), Plain("the first one, the second and the third"))
+	for columns, want := range map[int]string{32: "ABC", 31: "AC", 30: "AC", 22: "AC", 21: "A"} {
+		again := g // rendering breaks the texts of the rows
+		again.rows = [][]Cell{{g.rows[0][0], g.rows[0][1], g.rows[0][2]}}
+		lines := strings.Split(ansi.Strip(again.Render(columns)), "\n")
+		require.Equal(t, want, strings.ReplaceAll(lines[0], " ", ""), "%d columns", columns)
+		if want != "A" {
+			text := strings.Join(strings.Fields(strings.Join(lines[2:], " ")), " ")
+			for _, word := range []string{"first", "second", "third"} {
+				require.Contains(t, text, word, "%d columns", columns)
+			}
+		}
+	}
+}
+
 func TestDurationsAreReadable(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

@@ -17,8 +17,9 @@ type Grid struct {
 	// Spare names columns that may be left out where there is no room for the
 	// last one, the first to go first.
 	Spare []int
-	// Wrap breaks the last column into lines of at least so many columns where
-	// there is little room; zero cuts it short.
+	// Wrap breaks the last column into lines where there is little room, for the
+	// sake of which spare columns go as long as it has fewer columns than Wrap.
+	// Zero cuts it short.
 	Wrap int
 
 	rows [][]Cell
@@ -50,14 +51,28 @@ func (g *Grid) Render(columns int) string {
 	if columns == 0 {
 		return TrimLines(g.draw(append(shown, last)))
 	}
-	for _, spare := range append([]int{-1}, g.Spare...) {
-		shown = slices.DeleteFunc(shown, func(i int) bool { return i == spare })
-		if room := columns - lipgloss.Width(g.draw(shown)) - len(gap); room >= max(narrowestLast, g.Wrap) {
+	for i, spare := range append([]int{-1}, g.Spare...) {
+		shown = slices.DeleteFunc(shown, func(column int) bool { return column == spare })
+		need := narrowestLast
+		if i < len(g.Spare) {
+			need = max(need, g.Wrap)
+		}
+		need = min(need, g.widest(last))
+		if room := columns - lipgloss.Width(g.draw(shown)) - len(gap); room >= need {
 			g.fit(room)
 			return TrimLines(g.draw(append(shown, last)))
 		}
 	}
 	return TrimLines(g.draw(shown))
+}
+
+// widest returns how many columns the texts of a column take.
+func (g *Grid) widest(column int) int {
+	wide := ansi.StringWidth(g.Headings[column])
+	for _, row := range g.rows {
+		wide = max(wide, ansi.StringWidth(row[column].text))
+	}
+	return wide
 }
 
 // fit makes the last column so wide at most.

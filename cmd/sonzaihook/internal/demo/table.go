@@ -20,7 +20,7 @@ func render(r result, columns int) string {
 		Headings: []string{"", "STEP", "TYPE", "AGENT", "OUTCOME", "STATUS", "TIME", "SEEN INSIDE"},
 		Right:    []int{5, 6},
 		Spare:    []int{3, 6, 5},
-		Wrap:     24,
+		Wrap:     40,
 	}
 	for _, row := range r.rows {
 		g.Row(row.cells()...)
