@@ -88,7 +88,7 @@ func (s *showOptions) print(list []sonzaiapi.Attempt) error {
 	}
 	for _, a := range list {
 		lines = append(lines, line{
-			console.Faint(fmt.Sprintf("  #%d  %s  ", a.Number, day(a.CreatedAt))), console.Status(a.ResponseCode, answered(a)).Pad(wide+2),
+			console.Faint(fmt.Sprintf("  #%d  %s  ", a.Number, day(a.CreatedAt))), console.Status(a.ResponseCode, answered(a)).Pad(wide + 2),
 			console.Faint(fmt.Sprintf("%d ms", a.DurationMS)), console.Plain("  " + a.ErrorMessage),
 		})
 		if s.bodies && len(a.ResponseBody) > 0 {

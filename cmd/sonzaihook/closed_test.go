@@ -36,8 +36,11 @@ func (w world) pipe(t *testing.T, args ...string) *pipedProgram {
 // ends waits for the program and returns its exit code; -1 if a signal ended it.
 func (p *pipedProgram) ends(t *testing.T) int {
 	t.Helper()
-	ended := make(chan error, 1)
-	go func() { ended <- p.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = p.Wait() // the exit code says it too
+	}()
 	select {
 	case <-ended:
 		return p.ProcessState.ExitCode()
