@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
@@ -215,6 +216,26 @@ func TestExplainFindsAVariableThatNothingReplaced(t *testing.T) {
 		report := explain(sample, signed(sample, key), empty)
 		require.Equal(t, Secret, report.Problems[0].Kind, empty)
 		require.Contains(t, report.Problems[0].Fix, "is the variable or file that holds it set", empty)
+	}
+}
+
+func TestWhatAReceiverRefusesOfASecretIsReported(t *testing.T) {
+	t.Parallel()
+	around := []struct{ before, after string }{
+		{"", "\n"}, {" ", ""}, {"\ufeff", ""}, {"", "\u200b"}, {"", "\ufe0f"}, {"", "\u3164"}, {"", "\u00ad"}, {"", "\u2028"}, {"\t", ""},
+		{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"„", "“"}, {"‹", "›"}, {"「", "」"}, {"SECRET=", ""}, {"export A=", ""}, {"secret: ", ""},
+		{"${", "}"}, {"$(", ")"}, {"{{", "}}"}, {"A='", "'"}, {prefix + `"`, `"`}, {prefix + " ", ""},
+	}
+	for _, a := range around {
+		for _, inner := range []string{secret, key} {
+			given := a.before + inner + a.after
+			if signature.CheckSecret(given) == nil {
+				continue
+			}
+			list := secretProblems(given, "the secret")
+			require.Len(t, list, 1, "%q", given)
+			require.Regexp(t, "a receiver refuses to start with it|is the variable or file that holds it set", list[0].Fix, "%q", given)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ var assignment = regexp.MustCompile(`^(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za
 var placeholder = regexp.MustCompile(`^(?:\$\{[^{}]*\}|\$\([^()]*\)|\{\{[^{}]*\}\}|\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]*%)$`)
 
 // quotes are the pairs that editors, shells and word processors write.
-var quotes = []struct{ open, end string }{{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}, {"«", "»"}, {`\"`, `\"`}}
+var quotes = []struct{ open, end string }{{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}, {"„", "“"}, {"„", "”"}, {"«", "»"}, {"‹", "›"}, {"「", "」"}, {`\"`, `\"`}}
 
 // deepest bounds how many layers are taken off.
 const deepest = 8
@@ -68,7 +68,7 @@ func (p *packaging) ends() {
 func (p *packaging) invisible() {
 	var first rune
 	inner := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
+		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
 			if first == 0 {
 				first = r
 			}

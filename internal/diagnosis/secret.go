@@ -3,6 +3,8 @@ package diagnosis
 import (
 	"encoding/hex"
 	"strings"
+
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
 
 // keying is a key that the sender may have used. What is empty for the one that
@@ -26,13 +28,19 @@ func secretProblems(secret, name string) []Problem {
 		return []Problem{{Kind: Secret, What: name + " is empty", Fix: "is the variable or file that holds it set?"}}
 	case empty:
 		return []Problem{{Kind: Secret, What: name + " " + strings.Join(p.has, " and "), Fix: "is the variable or file that holds it set, and read by the program that replaces it?"}}
-	case len(p.has) == 0:
+	}
+	fix := "remove it where the secret is kept"
+	if refused := signature.CheckSecret(secret); refused != nil {
+		fix += "; a receiver refuses to start with it"
+		if len(p.has) == 0 { // known to the receiver alone
+			p.has = []string{"is refused by a receiver: " + strings.TrimPrefix(refused.Error(), signature.ErrInvalidSecret.Error()+": ")}
+		}
+	}
+	if len(p.has) == 0 {
 		return nil
 	}
-	return []Problem{{Kind: Secret, What: name + " " + strings.Join(p.has, " and "), Fix: packagingFix}}
+	return []Problem{{Kind: Secret, What: name + " " + strings.Join(p.has, " and "), Fix: fix}}
 }
-
-const packagingFix = "remove it where the secret is kept; a receiver refuses to start with it"
 
 // keyings returns the keys that a sender is known to have used by mistake for
 // the i-th secret. The first is the right one.

