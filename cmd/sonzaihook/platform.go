@@ -24,7 +24,8 @@ const apiKeyHelp = "API `key`, or @file to read it from one; better set " + sonz
 // platformHelpLong goes into the long help of each command that calls the platform.
 const platformHelpLong = `The API key comes from ` + sonzaiapi.EnvAPIKey + `, or from --api-key @file. The platform is
 ` + sonzaiapi.DefaultBaseURL + `, unless ` + sonzaiapi.EnvBaseURL + ` or --base-url names another, such
-as the one that "sonzaihook simulate" starts. The key is never printed.
+as the one that "sonzaihook simulate" starts; an address without a path means /api/v1
+below it, as in the official SDKs. The key is never printed.
 
 The exit code is 0 if all went well, 1 if the platform refused or could not be
 reached, and 2 for wrong usage.`
@@ -43,7 +44,7 @@ type platform struct {
 func (p *platform) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&p.apiKey, "api-key", "", apiKeyHelp)
-	flags.StringVar(&p.baseURL, "base-url", "", "`address` of the platform's API; the default is "+sonzaiapi.EnvBaseURL+", else the platform's own")
+	flags.StringVar(&p.baseURL, "base-url", "", "`address` of the platform, without a path for /api/v1 below it; the default is "+sonzaiapi.EnvBaseURL+", else the platform's own")
 	flags.BoolVar(&p.json, "json", false, "print one JSON object per line")
 }
 

@@ -180,7 +180,8 @@ func (s *simulateOptions) banner(server *delivery.Server) error {
 	}
 	s.console.Remark(console.Strong("sonzaihook simulate"), console.Faint("  a Sonzai platform in miniature on "+server.URL()))
 	s.console.Remark()
-	s.console.Remark(console.Plain("  export SONZAI_BASE_URL=" + base))
+	// The bare host: the official SDKs read it so, and so does this command.
+	s.console.Remark(console.Plain("  export SONZAI_BASE_URL=" + server.URL()))
 	s.console.Remark(console.Plain("  export SONZAI_API_KEY=" + key))
 	s.console.Remark()
 	for _, use := range []struct{ command, why string }{
