@@ -54,7 +54,7 @@ func (s *simulateOptions) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&s.projects, "project", nil, "`id` of a project; may be repeated, and the first is that of the API key")
 	flags.DurationVar(&s.every, "every", 0, "let a sample event happen this often; 0 for never")
 	flags.Float64Var(&s.speed, "speed", 1, "make the waits before retries and wakeups shorter by this `factor`")
-	flags.IntVar(&s.attempts, "attempts", 6, "deliver an event this `number` of times at most")
+	flags.IntVar(&s.attempts, "attempts", 4, "deliver an event this `number` of times at most")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long a server may take to answer a delivery")
 	flags.StringVar(&s.layout, "layout", string(simulator.LayoutData), "`form` of the bodies: data, flat or bare")
 	flags.DurationVar(&s.overlap, "overlap", 0, "sign with the old secret too for this long after a rotation")

@@ -22,7 +22,7 @@ type Options struct {
 // Run runs the demo and prints what came of it. If that is not what must come of
 // it, the error is one of [console.NoAsPrinted].
 func Run(ctx context.Context, c *console.Console, o Options) error {
-	return (&demo{console: c, options: o, attempts: 6, load: 200}).run(ctx)
+	return (&demo{console: c, options: o, attempts: 4, load: 200}).run(ctx)
 }
 
 // demo is one run. Tests change what Options does not offer.

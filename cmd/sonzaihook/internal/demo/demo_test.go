@@ -64,7 +64,7 @@ func TestDemoShowsEachStepAsALine(t *testing.T) {
 		"✓ stale agent.mood_change agent_luna unauthorized 401 N timestamp outside tolerance: N old, 5m0s allowed",
 		"✓ failing agent.mood_change agent_luna failed 500 N the callback's database is down",
 		"✓ retried agent.mood_change agent_luna processed 200 N content, valence 72.5 (+6.5)",
-		"✓ missed agent.memory_added agent_luna unanswered N 6 attempts given up: connection refused",
+		"✓ missed agent.memory_added agent_luna unanswered N 4 attempts given up: connection refused",
 		"✓ recovered agent.memory_added agent_luna processed 200 N “The user is moving to Lisbon.”",
 		"✓ polled agent.message agent_luna duplicate 200 N no callback ran",
 		"✓ polled agent.message agent_luna processed 200 N “Good night! Shall I wake you at seven?”",
