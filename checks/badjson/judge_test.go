@@ -1,7 +1,6 @@
-// Package badjson puts tricky JSON into every place of a delivery, well signed,
-// and judges what the receiver makes of it: each body is decoded, or refused with
-// 400 and kept as a dead letter. Nothing else may happen, a panic least of all. It
-// has tests only:
+// Package badjson tests the receiver with tricky JSON in every place of a signed
+// delivery: each body is decoded, or refused with 400 and kept as a dead letter.
+// Nothing else may happen, and no panic. The package has tests only:
 //
 //	go -C checks test ./badjson
 package badjson
@@ -20,7 +19,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// Case is one piece of JSON, good or bad.
+// Case is one piece of JSON, valid or not.
 type Case struct {
 	Name  string `json:"name"`
 	Input string `json:"input"`
@@ -33,7 +32,7 @@ type Place struct {
 	wrap  func(typ, input string) string
 }
 
-// Places are all places, in the order of a verdict's columns.
+// Places lists the places in the order of a verdict's columns.
 var Places = []Place{
 	{"body", false, func(_, in string) string { return in }},
 	{"event_type", false, func(_, in string) string { return `{"event_type":` + in + `,"event_id":"evt_1"}` }},
@@ -61,8 +60,8 @@ var field = map[string]string{
 	"lead.enriched":       "score",
 }
 
-// Types are the event types that a typed place is tried with: those that are
-// documented and one that is not, in the order of a verdict's marks.
+// Types returns the event types to try in a typed place, in the order of a verdict's
+// marks: the documented ones and one that is not documented.
 func Types() []string {
 	var types []string
 	for _, t := range sonzaihook.EventTypes() {
@@ -80,7 +79,7 @@ const (
 // Verdict has, for each place, one mark, or one for each type where it is typed.
 type Verdict []string
 
-// Judge is a receiver whose callbacks count.
+// Judge is a receiver that counts callbacks and dead letters.
 type Judge struct {
 	hooks   *sonzaihook.Receiver
 	events  int
@@ -90,7 +89,7 @@ type Judge struct {
 
 const secret = "whsec_badjson_0123456789abcdef01234567"
 
-// NewJudge returns a judge. It is for one goroutine.
+// NewJudge returns a judge. It is not safe for concurrent use.
 func NewJudge() (*Judge, error) {
 	hooks, err := sonzaihook.New(sonzaihook.Secret(secret), sonzaihook.WithStore(nil),
 		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))

@@ -24,10 +24,10 @@ import (
 // buffer that grows with it, to twice [sonzaihook.DefaultMaxBody] at most.
 const PerConnection = 64 << 10
 
-// base is what the process may hold without any connection.
+// base bounds the memory of the process without connections.
 const base = 32 << 20
 
-// Result is what one kind of client cost.
+// Result is the cost of one kind of client.
 type Result struct {
 	Name        string        `json:"name"`
 	Connections int           `json:"connections"` // open at once
@@ -47,7 +47,7 @@ func (r Result) Held() error {
 	return nil
 }
 
-// kind is one way to be a client.
+// kind is one kind of client.
 type kind struct {
 	name  string
 	speak func(ctx context.Context, conn net.Conn, n int, again *atomic.Int64) error
@@ -61,8 +61,8 @@ var kinds = []kind{
 	{"good deliveries", good, nil},
 }
 
-// Run lets so many clients of each kind connect at once, one kind after the
-// other, each to a server of its own.
+// Run connects so many clients of each kind at once, one kind after the
+// other, each to its own server.
 func Run(ctx context.Context, connections int, timeouts Timeouts, report func(Result)) error {
 	for _, k := range kinds {
 		r, err := crowd(ctx, k, connections, timeouts)

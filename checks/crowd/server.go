@@ -20,13 +20,13 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// ServerEnv is the variable in which a server process finds its timeouts. A
-// program that calls [Run] starts itself again with it, and must call [Serve] then.
+// ServerEnv is the environment variable with the timeouts of a server process.
+// [Run] starts this program again with it set, and main then calls [Serve].
 const ServerEnv = "SONZAIHOOK_CROWD_SERVER"
 
 const secret = "whsec_crowd_0123456789abcdef0123456789"
 
-// Timeouts are those of an http.Server.
+// Timeouts are the timeouts of an http.Server.
 type Timeouts struct {
 	ReadHeader time.Duration `json:"read_header"` // a client that says nothing is gone after it
 	Read       time.Duration `json:"read"`        // and one whose body does not end, after this
@@ -34,12 +34,12 @@ type Timeouts struct {
 	Idle       time.Duration `json:"idle"`        // between two deliveries of one connection
 }
 
-// Recommended are the timeouts that the README recommends.
+// Recommended returns the timeouts that the README recommends.
 func Recommended() Timeouts {
 	return Timeouts{ReadHeader: 5 * time.Second, Read: 10 * time.Second, Write: 45 * time.Second, Idle: time.Minute}
 }
 
-// Serve is the whole of a server process. It ends with its standard input.
+// Serve runs a server process until its standard input ends.
 func Serve() error {
 	var timeouts Timeouts
 	if err := json.Unmarshal([]byte(os.Getenv(ServerEnv)), &timeouts); err != nil {
@@ -96,7 +96,7 @@ func Serve() error {
 	return nil
 }
 
-// usage is what a server process says of itself.
+// usage is a server process's report on itself.
 type usage struct {
 	Peak     int64 `json:"peak"`      // bytes held at most
 	MostOpen int64 `json:"most_open"` // connections at once
@@ -109,7 +109,7 @@ func memory() int64 {
 	return int64(samples[0].Value.Uint64() - samples[1].Value.Uint64())
 }
 
-// process is a server process, as its starter has it.
+// process is a running server process.
 type process struct {
 	addr  string
 	cmd   *exec.Cmd

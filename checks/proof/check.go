@@ -9,8 +9,8 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// settling is how long after a run a claim may still be on its way to be settled.
-// The receiver gives its store a second for each call.
+// settling is how long a claim may stay open after its run. The receiver allows its
+// store a second for each call.
 const settling = 1500 * time.Millisecond
 
 // Verdict is what [Check] found. All is well if Violations is empty.
@@ -34,7 +34,8 @@ type run struct {
 	failed     bool
 }
 
-// Check compares what receivers wrote with what the platform heard.
+// Check compares the journals of the receivers with the answers that the platform
+// received.
 func Check(h History) Verdict {
 	c := checker{History: h, runs: runsOf(h)}
 	c.count()
@@ -56,7 +57,7 @@ func (c *checker) violate(format string, args ...any) {
 	c.Violations = append(c.Violations, fmt.Sprintf(format, args...))
 }
 
-// runsOf puts the entries of each run together. A run without an end died with
+// runsOf groups the entries by run. A run without an end died with
 // its instance.
 func runsOf(h History) map[string][]run {
 	type id struct{ instance, run int }
@@ -101,7 +102,7 @@ func runsOf(h History) map[string][]run {
 	return byEvent
 }
 
-// count counts the runs, and how many there were at once at most.
+// count counts the runs and the largest number of them at one time.
 func (c *checker) count() {
 	type step struct {
 		at time.Time
@@ -217,7 +218,7 @@ func (c *checker) troubled(event string, from, until time.Time) bool {
 }
 
 // idleClaims: a copy is put off only while a run is under way, or was until just
-// now; else its claim was not given back. A fault may leave one until its lease
+// now; otherwise its claim was not released. A fault may leave one until its lease
 // ends; that an instance was killed is seen a little later than it happens.
 func (c *checker) idleClaims() {
 	for _, a := range c.Answers {

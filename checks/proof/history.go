@@ -23,7 +23,7 @@ type Entry struct {
 	At       int64  `json:"at"` // Unix time in nanoseconds
 }
 
-// Answer is what the platform heard of one attempt to deliver one copy.
+// Answer is the result, for the platform, of one attempt to deliver one copy.
 type Answer struct {
 	Event  string    `json:"event"`
 	Copy   int       `json:"copy"`
@@ -33,7 +33,7 @@ type Answer struct {
 	Code   string    `json:"code"`
 }
 
-// Taken reports whether the platform stops after the answer, satisfied.
+// Taken reports whether the answer is 2xx, after which the platform stops.
 func (a Answer) Taken() bool { return a.Status >= 200 && a.Status < 300 }
 
 // Kinds of faults. A kill names the point at which it struck.
@@ -53,7 +53,7 @@ type Fault struct {
 	Until    time.Time `json:"until"`
 }
 
-// History is all that is known after a run.
+// History is what the check works on.
 type History struct {
 	Events  []string
 	Answers []Answer

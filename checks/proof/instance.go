@@ -25,10 +25,10 @@ const (
 	BeforeAnswer = "killed before the answer"
 )
 
-// Points are all of them, in the order of a delivery.
+// Points returns the points in the order in which a delivery passes them.
 func Points() []string { return []string{AfterClaim, MidRun, AfterRun, AfterCommit, BeforeAnswer} }
 
-// Flaw is a receiver that is wrong on purpose, to see that it is found.
+// Flaw is a deliberate fault of a receiver, which the check must find.
 type Flaw string
 
 // The flaws.
@@ -102,7 +102,7 @@ func (a *heldAnswer) Header() http.Header         { return a.header }
 func (a *heldAnswer) WriteHeader(status int)      { a.status = status }
 func (a *heldAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// run is the callback: it writes down that it began, works, and writes down how
+// run is the callback: it records that it began, works, and records how
 // it ended.
 func (in *instance) run(ctx context.Context, event string) error {
 	e := Entry{Event: event, Instance: in.id}
@@ -163,7 +163,8 @@ func (in *instance) work(ctx context.Context, w work) error {
 	return nil
 }
 
-// watchedStore passes the points round a store, and has the flaws of a store.
+// watchedStore is a store that passes the points before and after its calls, and has
+// the flaws of a store.
 type watchedStore struct {
 	sonzaihook.Store
 	in   *instance
@@ -202,7 +203,7 @@ func (s *watchedStore) Release(ctx context.Context, key, token string) error {
 	return s.noted(key, s.Store.Release(ctx, key, token))
 }
 
-// noted writes down that a call failed, and returns the error.
+// noted records that a call failed, and returns the error.
 func (s *watchedStore) noted(key string, err error) error {
 	if err == nil {
 		return nil

@@ -68,7 +68,8 @@ func prove() error {
 	return r.Held()
 }
 
-// progress returns what draws a line that counts up, if somebody watches.
+// progress returns a function that draws a line that counts up, or nil if the
+// standard error is no terminal.
 func progress() func(taken, copies int) {
 	info, err := os.Stderr.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {

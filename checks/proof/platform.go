@@ -30,7 +30,7 @@ const (
 	lastWait  = 500 * time.Millisecond
 )
 
-// randomFor returns a source of its own for one purpose of one seed.
+// randomFor returns the source of randomness for one purpose of one seed.
 func randomFor(seed uint64, purpose ...any) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintln(h, purpose...)
@@ -62,7 +62,7 @@ func (p *platform) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// deliver sends one copy until it is done with. The copies of an event start
+// deliver sends one copy until the platform stops. The copies of an event start
 // within a few milliseconds, so that they overlap.
 func (p *platform) deliver(ctx context.Context, event string, n int, start time.Duration) {
 	rng := randomFor(p.seed, "copy", event, n)

@@ -21,12 +21,12 @@ import (
 	"github.com/sonzaihook/sonzaihook/adapters/redishook"
 )
 
-// ReceiverEnv is the variable in which a receiver process finds its orders. A
-// program that calls [Run] starts itself again with it, and must call
-// [ServeReceiver] then.
+// ReceiverEnv is the environment variable with the orders of a receiver process.
+// [Run] starts this program again with it set, and main then calls
+// [ServeReceiver].
 const ReceiverEnv = "SONZAIHOOK_PROOF_RECEIVER"
 
-// orders are what a receiver process is told.
+// orders is the configuration of a receiver process.
 type orders struct {
 	ID    int           `json:"id"`
 	Seed  uint64        `json:"seed"`
@@ -39,8 +39,8 @@ type orders struct {
 	After int           `json:"after"` // how many passes of the point it survives
 }
 
-// ServeReceiver is the whole of a receiver process. It serves until it is told to
-// end, or kills itself where its orders say so, as hard as the system can.
+// ServeReceiver runs a receiver process. It serves until SIGTERM, or kills itself
+// with SIGKILL at the point that its orders name.
 func ServeReceiver() error {
 	var o orders
 	if err := json.Unmarshal([]byte(os.Getenv(ReceiverEnv)), &o); err != nil {
@@ -60,7 +60,7 @@ func ServeReceiver() error {
 	}
 	in := &instance{
 		id: o.ID, lease: o.Lease, store: store, journal: file, flaw: o.Flaw, fail: o.Fail,
-		rng: randomFor(o.Seed, "work", o.ID), pass: suicide(o.Point, o.After),
+		rng: randomFor(o.Seed, "work", o.ID), pass: killer(o.Point, o.After),
 	}
 	hooks, handler, err := in.receiver()
 	if err != nil {
@@ -89,8 +89,9 @@ func ServeReceiver() error {
 	return <-ended
 }
 
-// suicide returns what kills the process after so many passes of a point.
-func suicide(point string, after int) func(string) {
+// killer returns a function that kills the process when it has passed a point so
+// many times.
+func killer(point string, after int) func(string) {
 	var mu sync.Mutex
 	return func(at string) {
 		if at != point {

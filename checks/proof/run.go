@@ -21,7 +21,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/redisserver"
 )
 
-// Config says how much is done and how much goes wrong.
+// Config is the size of a run and the rates of its faults.
 type Config struct {
 	Seed        uint64
 	Events      int
@@ -38,7 +38,7 @@ type Config struct {
 	Progress    func(taken, copies int)
 }
 
-// Report is what came of it.
+// Report is the result of a run.
 type Report struct {
 	Seed      uint64         `json:"seed"`
 	Events    int            `json:"events"`
@@ -158,7 +158,7 @@ func strike(ctx context.Context, server *redisserver.Server, kind string, d time
 	return client.ClientKillByFilter(ctx, "TYPE", "normal", "SKIPME", "yes").Err()
 }
 
-// network brings deliveries to receivers, and breaks some connections.
+// network carries deliveries to receivers, and breaks some connections.
 type network struct {
 	fleet  *fleet
 	client *http.Client

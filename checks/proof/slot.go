@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// fleet is the receiver processes, one in each slot, and what has become of them.
+// fleet is the receiver processes, one in each slot, and how the earlier ones
+// ended.
 type fleet struct {
 	orders orders // what all are told
 	dir    string
@@ -25,7 +26,7 @@ type fleet struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	points []string // of the kills to come
-	addrs  []string // by slot; empty while nobody is there
+	addrs  []string // by slot; empty while no receiver runs
 	faults []Fault
 	last   int // the last id that was given
 	err    error
@@ -85,7 +86,7 @@ func (f *fleet) serve(ctx context.Context, slot int) error {
 	}
 	err = cmd.Wait()
 	f.move(slot, "")
-	return f.buried(o, err)
+	return f.ended(o, err)
 }
 
 // next returns the orders of the next process.
@@ -108,8 +109,9 @@ func (f *fleet) move(slot int, addr string) {
 	f.addrs[slot] = addr
 }
 
-// buried records how a process ended; other than by its orders is an error.
-func (f *fleet) buried(o orders, err error) error {
+// ended records how a process ended. Ending in any other way than its orders say is
+// an error.
+func (f *fleet) ended(o orders, err error) error {
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
@@ -132,7 +134,7 @@ func (f *fleet) fail(err error) {
 	}
 }
 
-// pick returns the address of some slot; empty if nobody is there.
+// pick returns the address of some slot; empty if no receiver runs.
 func (f *fleet) pick(rng *rand.Rand) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

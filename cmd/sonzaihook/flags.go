@@ -63,8 +63,8 @@ func secretsOf(c *console.Console, flags []string) ([]string, error) {
 	return nil, errNoSecret
 }
 
-// apart returns the secrets of a file that has one a line, the newest first, as while
-// a secret is rotated. Anything else is one secret, right or wrong.
+// apart splits the content of a file that has a secret a line, the newest first, as
+// during a rotation. Any other content is one secret, right or wrong.
 func apart(content string) []string {
 	lines := strings.FieldsFunc(content, func(r rune) bool { return r == '\n' || r == '\r' })
 	for _, line := range lines {
@@ -180,7 +180,7 @@ func first(args []string) string {
 	return args[0]
 }
 
-// noneButCommands refuses a command that does not exist below another.
+// noneButCommands refuses arguments of a command that only has subcommands.
 func noneButCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -201,7 +201,7 @@ func requireFlags(cmd *cobra.Command, flags ...string) {
 	}
 }
 
-// checkURL refuses what is no address of a server.
+// checkURL refuses a text that is not an absolute http or https URL.
 func checkURL(flag, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {

@@ -94,8 +94,6 @@ func TestNothingOfAnEventDrivesTheTerminal(t *testing.T) {
 func TestJSONTellsOfFailuresToo(t *testing.T) {
 	t.Parallel()
 	l := newLand(t)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	for _, test := range []struct {
 		args string
 		code int
@@ -105,7 +103,7 @@ func TestJSONTellsOfFailuresToo(t *testing.T) {
 		{"webhooks rotate message --json", console.ExitNo, "there is no webhook"},
 		{"webhooks list --json --fast", console.ExitTrouble, "unknown flag: --fast"},
 		{"webhooks list --fast --json", console.ExitTrouble, "unknown flag: --fast"},
-		{"send message --json --url " + gone.URL + " --secret " + testSecret, console.ExitNo, "no answer from " + gone.URL},
+		{"send message --json --url " + nowhere + " --secret " + testSecret, console.ExitNo, "no answer from " + nowhere},
 		{"verify --json", console.ExitTrouble, `required flag(s) "signature" not set`},
 		{"listen --json --base-url https://api.example", console.ExitTrouble, "--url is needed"},
 	} {

@@ -25,7 +25,8 @@ type forwarder struct {
 	to      string
 	timeout time.Duration
 
-	// Of one that signs anew; otherwise the server checks the platform's signature.
+	// Set if deliveries are signed anew. Otherwise the server verifies the platform's
+	// signature.
 	verify func(*http.Request) (*sonzaihook.Delivery, error)
 	secret func(eventType string) (string, error)
 }
@@ -47,7 +48,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	eventType := cmp.Or(delivery.Field(body, delivery.TypeKeys...), r.PathValue("event"))
 	if f.verify != nil {
-		// Whoever reaches this address would have anything signed otherwise.
+		// Without this, anyone who reaches this address could have anything signed.
 		d, err := f.verify(r)
 		if err != nil {
 			sonzaihook.Refusal(err).Respond(w)

@@ -94,9 +94,7 @@ func TestListenSignsAnewForAServerWithASecretAlready(t *testing.T) {
 func TestListenAnswers502WhereTheServerDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	l := newLand(t)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--forward-to", gone.URL)
+	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--forward-to", nowhere)
 	r.says(t, &r.errOut, "interrupt to unsubscribe")
 	event := saying("msg_1", "hello")
 	event.ProjectID = ""

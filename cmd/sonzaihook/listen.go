@@ -104,7 +104,7 @@ func (l *listenOptions) check() error {
 	if l.secret == "" {
 		return nil
 	}
-	// A missing file is told before anything is registered.
+	// A missing file is an error before anything is registered.
 	for _, t := range types {
 		if _, err := secretFor(l.console, l.secret, t); err != nil {
 			return err
@@ -230,7 +230,7 @@ func (l *listenOptions) banner(server *delivery.Server, subscription *upstream.S
 	l.console.Remark()
 }
 
-// unsubscribe deletes what was registered, in any case.
+// unsubscribe deletes what was registered.
 func (l *listenOptions) unsubscribe(ctx context.Context, subscription *upstream.Subscription, events int) error {
 	registered := slices.Clone(subscription.Registered)
 	if err := subscription.Unsubscribe(ctx); err != nil {

@@ -6,8 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// mailbox is the flags that say whose notifications a command is about: those of
-// an agent, or those of a project.
+// mailbox is the flags that select notifications: those of an agent or of a project.
 type mailbox struct {
 	platform
 	agent     string
@@ -26,7 +25,7 @@ func (m *mailbox) registerOwner(cmd *cobra.Command) {
 	completeFlag(cmd, "type", completeNames)
 }
 
-// check refuses to go without an owner, and filters that would have no effect.
+// check refuses flags without an owner, and filters that would have no effect.
 func (m *mailbox) check() error {
 	switch {
 	case m.agent == "" && m.project == "":

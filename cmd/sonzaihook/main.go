@@ -20,8 +20,8 @@ import (
 )
 
 func main() {
-	// Writing to a pipe that nobody reads is an error then, after which a command
-	// can put things right, and does not end the process.
+	// With SIGPIPE ignored, writing to a closed pipe is an error. A command can clean
+	// up after it.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second one ends the program at once
@@ -58,7 +58,7 @@ func exitCode(ctx context.Context, err error) int {
 	return console.ExitTrouble
 }
 
-// report says what went wrong: to a person and, with --json, to a machine too.
+// report prints an error: for a person and, with --json, as an object too.
 func report(c *console.Console, cmd *cobra.Command, args []string, err error, code int) {
 	line := console.ErrorLine(err)
 	if line == "" {

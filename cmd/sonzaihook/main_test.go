@@ -26,6 +26,10 @@ const (
 	testBody   = `{"event_type":"agent.message","event_id":"evt_1","data":{"content":"hello"}}`
 )
 
+// nowhere is an address at which nothing answers. A server that was closed would
+// leave its port to the next one.
+const nowhere = "http://127.0.0.1:1"
+
 var testNow = time.Unix(1767225600, 0)
 
 // asProgram is the variable with which the test's binary is the program itself.

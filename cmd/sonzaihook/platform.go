@@ -32,7 +32,7 @@ reached, and 2 for wrong usage.`
 
 var errNoAPIKey = errors.New("no API key: set " + sonzaiapi.EnvAPIKey + " or give --api-key @file")
 
-// platform is the flags that say which platform, and as whom.
+// platform is the flags that select the platform, the key and the project.
 type platform struct {
 	console *console.Console
 	apiKey  string
@@ -52,7 +52,7 @@ func (p *platform) registerProject(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.project, "project", "", "`id` of the project; the default is the one that the API key belongs to")
 }
 
-// client returns a client of the platform. Its environment is that of the app.
+// client returns a client of the platform. Its environment is that of the console.
 func (p *platform) client() (*sonzaiapi.Client, error) {
 	key, err := reveal(p.apiKey)
 	if err != nil {
@@ -96,7 +96,7 @@ func (p *platform) webhooks() (sonzaiapi.Webhooks, error) {
 // line is a line of text for a person.
 type line []console.Cell
 
-// tell reports something that was done: to a machine, or to a person.
+// tell prints a result: as JSON, or as lines for a person.
 func (p *platform) tell(value any, lines ...line) error {
 	if p.json {
 		return p.console.WriteJSON(value)
@@ -149,7 +149,7 @@ func (p *platform) each(types []string, doing, done string, one func(eventType s
 	return nil
 }
 
-// ofType is the failure of a call that is about one event type.
+// ofType returns the failure of a call about one event type.
 func ofType(err error) error {
 	e, ok := errors.AsType[*sonzaiapi.Error](err)
 	if ok && errors.Is(err, sonzaiapi.ErrNotFound) && strings.HasPrefix(e.Path, "/webhooks/") {
@@ -158,7 +158,8 @@ func ofType(err error) error {
 	return failure(err)
 }
 
-// partly says what was done before an error; nil if that is nothing.
+// partly returns an error that says what was done before another one, or nil if
+// nothing was.
 func partly(things []string, done string) error {
 	if len(things) == 0 {
 		return nil
@@ -166,8 +167,8 @@ func partly(things []string, done string) error {
 	return fmt.Errorf("(%s %s before that)", strings.Join(things, ", "), done)
 }
 
-// failure turns an error of the platform into the answer no, so that the exit
-// code tells it from wrong usage. A call that was never sent is wrong usage, and
+// failure turns an error of the platform into a console.No, so that the exit code
+// differs from that of wrong usage. A call that was never sent is wrong usage, and
 // the end of the command's context is an interrupt.
 func failure(err error) error {
 	if errors.Is(err, upstream.ErrUnsettled) {

@@ -84,8 +84,6 @@ func TestAPlatformThatRefusesIsOneLineThatSaysWhatToDo(t *testing.T) {
 	t.Cleanup(web.Close)
 	redirecting := httptest.NewServer(http.RedirectHandler("https://example.com/login", http.StatusFound))
 	t.Cleanup(redirecting.Close)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	for _, test := range []struct {
 		name string
 		code int
@@ -100,7 +98,7 @@ func TestAPlatformThatRefusesIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{"a web page to poll", console.ExitNo, "notifications poll --agent a --base-url " + web.URL, "the answer is not JSON: check the base URL (SONZAI_BASE_URL)"},
 		{"a redirect", console.ExitNo, "wakeups list --agent a --base-url " + redirecting.URL, "the platform does not redirect: check the base URL"},
 		{"another path", console.ExitNo, "webhooks list --base-url " + l.url + "/v2", "the API lives below /api/v1: check the base URL (SONZAI_BASE_URL)"},
-		{"unreachable", console.ExitNo, "webhooks rotate message --base-url " + gone.URL, "connection refused: no answer: check the network and the base URL (SONZAI_BASE_URL); the platform may have carried out the call all the same"},
+		{"unreachable", console.ExitNo, "webhooks rotate message --base-url " + nowhere, "connection refused: no answer: check the network and the base URL (SONZAI_BASE_URL); the platform may have carried out the call all the same"},
 		{"no registration to delete", console.ExitNo, "webhooks delete message", `there is no webhook for "agent.message": "sonzaihook webhooks list" shows what is registered`},
 		{"no registration to rotate", console.ExitNo, "webhooks rotate lead.enriched", `there is no webhook for "lead.enriched": "sonzaihook webhooks list" shows what is registered`},
 		{"no such message", console.ExitNo, "notifications consume --agent a msg_nope", "404 Not Found: the agent has no such notification"},

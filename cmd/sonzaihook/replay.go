@@ -30,7 +30,7 @@ Without types it takes all that are registered. --event sends one event, even if
 delivered; its id is what "webhooks attempts" shows. What your server has handled already
 it recognises by its id, so a replay may be repeated.
 
-Each type has a secret of its own: --secret @secrets/{event} reads the files that
+Each type has its own secret: --secret @secrets/{event} reads the files that
 "webhooks register" and "webhooks rotate" have written.
 
 ` + secretHelpLong + `
@@ -67,7 +67,7 @@ type replayOptions struct {
 	timeout time.Duration
 }
 
-// check refuses what would fail later, before the platform is called.
+// check refuses flags that would fail later, before the platform is called.
 func (r *replayOptions) check() error {
 	if r.event != "" && r.since != "" {
 		return errors.New("give --event or --since, not both")

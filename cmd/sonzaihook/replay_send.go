@@ -12,7 +12,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-// missed is one event of the delivery log, and what became of it now, as --json
+// missed is one event of the delivery log and the result of sending it, as --json
 // prints it.
 type missed struct {
 	Type     string    `json:"event_type"`
@@ -33,11 +33,12 @@ type missed struct {
 // recovered reports whether the server has taken the event now.
 func (m missed) recovered() bool { return m.Status >= 200 && m.Status < 300 }
 
-// silence is after how many deliveries without any answer the others are not sent.
+// silence is the number of deliveries without an answer after which no more are
+// sent.
 const silence = 3
 
-// sendAll sends what was missed, one after the other. Secrets are looked for
-// first, so that a missing one is told before anything is sent.
+// sendAll sends events one after the other. It reads all secrets first, so that a
+// missing one is an error before anything is sent.
 func (r *replayOptions) sendAll(ctx context.Context, list []missed, targets []sonzaiapi.Webhook, progress *console.Progress) error {
 	requests := make([]delivery.SignedRequest, len(list))
 	for i, m := range list {
@@ -72,8 +73,7 @@ func (r *replayOptions) sendAll(ctx context.Context, list []missed, targets []so
 	return nil
 }
 
-// send sends one event and keeps what came of it. The error is that of the
-// context.
+// send sends one event and keeps the result. The error is that of the context.
 func (m *missed) send(ctx context.Context, client *http.Client, req delivery.SignedRequest) error {
 	answer, err := delivery.Post(ctx, client, req)
 	if ctx.Err() != nil {

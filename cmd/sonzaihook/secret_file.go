@@ -27,7 +27,7 @@ func (f secretFiles) check(types []string) error {
 		}
 	}
 	if f.pattern != "" && len(types) > 1 && !strings.Contains(f.pattern, eventPlace) {
-		return errors.New("--secret-file: each event type has a secret of its own, so the name needs " + eventPlace + ", as in secrets/" + eventPlace)
+		return errors.New("--secret-file: each event type has its own secret, so the name needs " + eventPlace + ", as in secrets/" + eventPlace)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (f *secretFile) put(secret sonzaiapi.Secret) error {
 	return os.Rename(f.temp.Name(), f.name)
 }
 
-// discard removes what was not put. It may be called in any case.
+// discard removes the temporary file. After put it does nothing.
 func (f *secretFile) discard() {
 	if f == nil {
 		return
@@ -110,8 +110,8 @@ func (f secretFiles) save(eventType string, secret sonzaiapi.Secret) error {
 	return file.put(secret)
 }
 
-// receive asks the platform for a secret and puts it away. A secret that cannot
-// be written is returned to be printed: the platform shows it only once.
+// receive asks the platform for a secret and writes it to its file. A secret that
+// cannot be written is returned to be printed: the platform shows it only once.
 func (f secretFiles) receive(eventType string, ask func() (sonzaiapi.Secret, error)) (secretGiven, error) {
 	file, err := f.open(eventType)
 	if err != nil {

@@ -56,7 +56,7 @@ func (s *sendOptions) register(cmd *cobra.Command) {
 	flags.StringVar(&s.authorization, "authorization", "", "`value` of the Authorization header, or @file to read it from one")
 	flags.StringArrayVar(&s.set, "set", nil, "change the body: `path=value` as in data.valence=12, where the value is JSON or else a string; may be repeated")
 	flags.StringVar(&s.body, "body", "", "send this `file` instead of a sample, - for the standard input")
-	flags.BoolVar(&s.flat, "flat", false, "use the sample whose payload stands beside the envelope's fields")
+	flags.BoolVar(&s.flat, "flat", false, "use the sample whose payload is not under \"data\"")
 	flags.BoolVar(&s.tampered, "tampered", false, "change the body after it was signed")
 	flags.BoolVar(&s.stale, "stale", false, "sign as if it were an hour ago")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for the answer")
@@ -102,9 +102,9 @@ func (s *sendOptions) run(ctx context.Context, name string) error {
 	return console.No(elsewhere(answer))
 }
 
-// elsewhere says so if the answer is not that of a receiver, whose answers all have
-// a code. A 401 of a receiver and one of what stands before it are mended in
-// different places.
+// elsewhere returns a note if the answer is not a receiver's, which always has a
+// code. A 401 from a receiver and one from authentication in front of it have
+// different fixes.
 func elsewhere(answer delivery.Reply) string {
 	switch {
 	case answer.Code != "", answer.Accepted():

@@ -10,7 +10,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
-// Completion of what the flags of simulate take.
+// Completion for the flags of simulate.
 
 func completeLayouts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return []cobra.Completion{

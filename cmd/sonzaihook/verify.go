@@ -11,7 +11,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/diagnosis"
 )
 
-// asSigned is the value of --at that leaves the clock out of the question.
+// asSigned is the value of --at that skips the check of the clock.
 const asSigned = "signed"
 
 func newVerify(c *console.Console) *cobra.Command {

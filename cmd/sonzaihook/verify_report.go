@@ -61,7 +61,7 @@ func renderProblem(p diagnosis.Problem, header string, columns int) string {
 }
 
 // point draws a caret under a column of the header. Long values are shortened,
-// since a signature is nobody's business but the receiver's.
+// since a signature is private.
 func point(header string, column, wide int) string {
 	const (
 		long = 24 // from which length on a value is shortened

@@ -22,10 +22,10 @@ func newRegister(c *console.Console) *cobra.Command {
 		Long: `Register sets the URL of one or more event types. {event} in it stands for the type.
 The URL of a type that is registered already is replaced, and its secret stays.
 
-Some types have two names, such as agent.wakeup and on_wakeup_ready, each a
-registration with a secret of its own, and which of them your tenant hears is not
-known. A name that is given goes to the platform as it is. --all registers every
-known name of each documented type, and reports a name that the platform refuses.
+Some types have two names, such as agent.wakeup and on_wakeup_ready. Each is a
+registration with its own secret, and which of them your tenant hears is not known.
+A name that is given goes to the platform as it is. --all registers every known name
+of each documented type, and reports a name that the platform refuses.
 
 The platform gives each new registration a signing secret and shows it only then: it
 is printed once, or written to --secret-file.
@@ -91,9 +91,9 @@ func (r *registerOptions) run(ctx context.Context, args []string) error {
 	return unregistered(types, accepted)
 }
 
-// refused reports whether the platform does not take this name, while it takes
-// others. What any name would run into is no refusal: where nothing was registered
-// before, that a thing is not found means the project.
+// refused reports whether the platform refuses this name and not the whole call. Not
+// found means the name only if another one was registered before; otherwise it is
+// the project that does not exist.
 func refused(err error, before bool) bool {
 	e, ok := errors.AsType[*sonzaiapi.Error](err)
 	if !ok {
@@ -108,7 +108,7 @@ func refused(err error, before bool) bool {
 	return false
 }
 
-// unregistered is an error if a documented type was refused under all its names.
+// unregistered returns an error if the platform refused all names of a type.
 func unregistered(types, accepted []string) error {
 	var without []string
 	for _, name := range types {
@@ -124,7 +124,7 @@ func unregistered(types, accepted []string) error {
 	return console.No(fmt.Sprintf("the platform refused every name of %d of the types: %v", len(without), without))
 }
 
-// registered is what became of one name.
+// registered is the result for one name.
 type registered struct {
 	Type    string `json:"event_type"`
 	URL     string `json:"webhook_url"`

@@ -83,7 +83,7 @@ func among(ctx context.Context, webhooks sonzaiapi.Webhooks, names []string) ([]
 	return names, nil
 }
 
-// rotated is what became of one name.
+// rotated is the result for one name.
 type rotated struct {
 	Type string `json:"event_type"`
 	secretGiven

@@ -1,5 +1,5 @@
-// Package diagnosis says why a signature does not fit a body. The receiver must
-// not tell, because whoever asks may be an attacker; the owner of the secret may
+// Package diagnosis explains why a signature does not fit a body. A receiver must
+// not explain, because the sender may be an attacker; the owner of the secret can
 // ask here.
 //
 // It reads the header as leniently as it can and computes the signature again
@@ -15,7 +15,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// Input is what there is to judge.
+// Input is a delivery and how to verify it.
 type Input struct {
 	Body      []byte
 	Header    string        // the value of the signature header
@@ -25,7 +25,7 @@ type Input struct {
 	Tolerance time.Duration // how far the header's time may be from Now
 }
 
-// Report is the judgement. It never holds a secret or a signature.
+// Report is the explanation. It never holds a secret or a signature.
 type Report struct {
 	// Valid reports whether a receiver with one of the secrets accepts this.
 	Valid bool `json:"valid"`
@@ -34,8 +34,8 @@ type Report struct {
 	Authentic bool `json:"authentic"`
 	// Secret is the number of the secret that signed, from 1; 0 if none did.
 	Secret int `json:"secret,omitempty"`
-	// SignedAt is the time in the header, zero where that has none or it is no
-	// plausible one.
+	// SignedAt is the time in the header, zero if it has none or an implausible
+	// one.
 	SignedAt time.Time `json:"signed_at,omitzero"`
 	// Problems is empty exactly if Valid.
 	Problems []Problem `json:"problems,omitempty"`
@@ -43,8 +43,8 @@ type Report struct {
 	Tried int `json:"tried,omitempty"`
 }
 
-// Explain judges a signature. Whether it is valid, sonzaihook.Verify decides;
-// everything else here is about the reasons.
+// Explain verifies a signature with sonzaihook.Verify and, if it is not valid, finds
+// the reasons.
 func Explain(in Input) Report {
 	header := parseHeader(in.Header)
 	unix, timed := header.unix()
@@ -78,7 +78,7 @@ func Explain(in Input) Report {
 	return report
 }
 
-// search looks for what was signed, and with what, and adds what it finds.
+// search finds what was signed, and with which key, and adds it to the report.
 func (r *Report) search(in Input, header header) {
 	if len(header.macs) == 0 || len(header.times) == 0 {
 		return

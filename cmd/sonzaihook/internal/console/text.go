@@ -8,7 +8,7 @@ import (
 )
 
 // Clean returns a text on one line in which nothing can drive a terminal or change
-// the order of what stands beside it. White space and control characters become a
+// the order of the text around it. White space and control characters become a
 // space, format characters (Unicode's Cf) are shown by their numbers, as in
 // \u202e, and the joiners that only shape glyphs are left out.
 func Clean(text string) string {

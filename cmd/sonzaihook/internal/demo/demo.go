@@ -1,5 +1,5 @@
 // Package demo lets a receiver and a simulated platform go the whole circle over
-// real HTTP on this machine, and compares what comes of each step with what must.
+// real HTTP on this machine, and compares each step with its expectation.
 package demo
 
 import (
@@ -19,13 +19,13 @@ type Options struct {
 	Log  bool // show the receiver's log on the standard error
 }
 
-// Run runs the demo and prints what came of it. If that is not what must come of
-// it, the error is one of [console.NoAsPrinted].
+// Run runs the demo and prints its steps. If one is not as expected, the error is a
+// [console.NoAsPrinted].
 func Run(ctx context.Context, c *console.Console, o Options) error {
 	return (&demo{console: c, options: o, attempts: 4, load: 200}).run(ctx)
 }
 
-// demo is one run. Tests change what Options does not offer.
+// demo is one run. Tests set the fields that Options lacks.
 type demo struct {
 	console  *console.Console
 	options  Options

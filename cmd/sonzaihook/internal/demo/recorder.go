@@ -118,7 +118,7 @@ func (r *recorder) ran() map[string]int {
 	return maps.Clone(r.runs)
 }
 
-// detail says in a few words what the receiver made of a delivery.
+// detail describes in a few words how the receiver handled a delivery.
 func (n note) detail() string {
 	switch {
 	case n.err != nil:

@@ -6,7 +6,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
-// result is what became of the whole scenario.
+// result is the outcome of the whole scenario.
 type result struct {
 	url      string
 	rows     []row

@@ -10,8 +10,8 @@ import (
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 )
 
-// row is one thing that happened and what came of it. Its JSON form is what --json
-// prints. What is not a delivery has no status.
+// row is one event of the demo and its outcome, as --json prints it. Rows that are
+// not about a delivery have no status.
 type row struct {
 	What       string      `json:"step"`
 	Type       string      `json:"type"`
@@ -38,14 +38,14 @@ func newRow(what string, body []byte, answer delivery.Reply, n note) row {
 	}
 }
 
-// expecting compares a row with what must come of it.
+// expecting compares a row with its expectation.
 func (r row) expecting(expected expectation) row {
 	r.Expected = expected
 	r.OK = expected == expectation{r.Status, r.Outcome, r.Callbacks}
 	return r
 }
 
-// expectation is what must come of one thing that happens.
+// expectation is the outcome that a row must have.
 type expectation struct {
 	Status    int    `json:"status"`
 	Outcome   string `json:"outcome"`
@@ -59,7 +59,7 @@ func (e expectation) String() string {
 	return strings.TrimPrefix(fmt.Sprintf("%d %s with %s", e.Status, e.Outcome, console.Counted(e.Callbacks, "callback run")), "0 ")
 }
 
-// The outcomes of what is not a delivery.
+// The outcomes of rows that are not about a delivery.
 const (
 	outcomeRegistered = "registered"
 	outcomeDeleted    = "deleted"
