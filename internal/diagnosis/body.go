@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// content is what the sender may have signed in place of the body that is here.
-// What is empty for the body itself.
+// content is what the sender may have signed instead of the given body. The field
+// what is empty for the body itself.
 type content struct {
 	data []byte
 	what string
@@ -66,7 +66,11 @@ func ends(body []byte, yield func(content) bool) bool {
 		}
 	}
 	trimmed := bytes.TrimSpace(body)
-	if !yield(content{trimmed, fmt.Sprintf("%d bytes of white space were added around the body", len(body)-len(trimmed)), bytesFix}) {
+	added := "1 byte of white space was added around the body"
+	if n := len(body) - len(trimmed); n != 1 {
+		added = fmt.Sprintf("%d bytes of white space were added around the body", n)
+	}
+	if !yield(content{trimmed, added, bytesFix}) {
 		return false
 	}
 	if cut, found := bytes.CutPrefix(body, byteOrderMark); found {
@@ -88,7 +92,7 @@ func lines(body []byte, yield func(content) bool) bool {
 		yield(content{join(windows, []byte("\r\n")), toUnix + ", and the last one was lost", fix})
 }
 
-// wrapped yields what a body holds that was encoded once more.
+// wrapped yields what is inside a body that was encoded twice.
 func wrapped(body []byte, yield func(content) bool) bool {
 	trimmed := bytes.TrimSpace(body)
 	if decoded := fromBase64(string(trimmed)); len(decoded) > 0 {
@@ -124,7 +128,7 @@ var layouts = []layout{
 	{"indented by a tab", indented("\t")},
 }
 
-// writing is a choice that programs make beside the layout.
+// writing is a choice of encoders besides the layout.
 type writing struct {
 	name   string
 	option jsontext.Options // nil: the default
@@ -148,8 +152,8 @@ var escapes = []writing{
 
 const fewerEscapes = "with fewer escapes"
 
-// moreEscapes are what programs escape that need not; they start from a text with
-// the fewest escapes.
+// moreEscapes are escapes that JSON does not require but some encoders write. They
+// start from a text with the fewest escapes.
 var moreEscapes = []struct {
 	name string
 	from func([]byte) []byte
@@ -160,7 +164,7 @@ var moreEscapes = []struct {
 }
 
 // rewritten yields the body as other programs would have written the same JSON:
-// somebody parsed it and wrote it out again.
+// it was parsed and written out again.
 func rewritten(body []byte) iter.Seq[content] {
 	return func(yield func(content) bool) {
 		text := bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// millisecondsFrom is the first number of seconds that is no plausible time: the
+// millisecondsFrom is the first number of seconds that is not a plausible time: the
 // year 5138. Milliseconds since 1970 passed it in 1973.
 const millisecondsFrom = 100_000_000_000
 

@@ -1,5 +1,5 @@
-// Package diagnosis says why a signature does not fit a body. The receiver must
-// not tell, because whoever asks may be an attacker; the owner of the secret may
+// Package diagnosis explains why a signature does not fit a body. A receiver must
+// not explain, because the sender may be an attacker; the owner of the secret can
 // ask here.
 //
 // It reads the header as leniently as it can and computes the signature again
@@ -9,12 +9,13 @@ package diagnosis
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// Input is what there is to judge.
+// Input is a delivery and how to verify it.
 type Input struct {
 	Body      []byte
 	Header    string        // the value of the signature header
@@ -24,32 +25,7 @@ type Input struct {
 	Tolerance time.Duration // how far the header's time may be from Now
 }
 
-// Kind says what a problem is about.
-type Kind string
-
-// The kinds of problems, in the order in which a report has them.
-const (
-	Header Kind = "header" // the signature header is missing or malformed
-	Clock  Kind = "clock"  // it was signed too long ago, or in the future
-	Secret Kind = "secret" // the secret is another, or has another form
-	Body   Kind = "body"   // the body was changed after it was signed
-	Scheme Kind = "scheme" // the sender signs something else than t and the body
-	Match  Kind = "match"  // nothing that was tried gives this signature
-)
-
-// Problem is one thing that is wrong.
-type Problem struct {
-	Kind Kind `json:"kind"`
-	// What says what is wrong, with numbers.
-	What string `json:"what"`
-	// Fix says what to do about it; it may be empty.
-	Fix string `json:"fix,omitempty"`
-	// Column is where in the header it is wrong, counted in bytes from 1; 0 if
-	// the problem has no place there.
-	Column int `json:"column,omitempty"`
-}
-
-// Report is the judgement. It never holds a secret or a signature.
+// Report is the explanation. It never holds a secret or a signature.
 type Report struct {
 	// Valid reports whether a receiver with one of the secrets accepts this.
 	Valid bool `json:"valid"`
@@ -58,8 +34,8 @@ type Report struct {
 	Authentic bool `json:"authentic"`
 	// Secret is the number of the secret that signed, from 1; 0 if none did.
 	Secret int `json:"secret,omitempty"`
-	// SignedAt is the time in the header, zero where that has none or it is no
-	// plausible one.
+	// SignedAt is the time in the header, zero if it has none or an implausible
+	// one.
 	SignedAt time.Time `json:"signed_at,omitzero"`
 	// Problems is empty exactly if Valid.
 	Problems []Problem `json:"problems,omitempty"`
@@ -67,8 +43,8 @@ type Report struct {
 	Tried int `json:"tried,omitempty"`
 }
 
-// Explain judges a signature. Whether it is valid, sonzaihook.Verify decides;
-// everything else here is about the reasons.
+// Explain verifies a signature with sonzaihook.Verify and, if it is not valid, finds
+// the reasons.
 func Explain(in Input) Report {
 	header := parseHeader(in.Header)
 	unix, timed := header.unix()
@@ -102,7 +78,7 @@ func Explain(in Input) Report {
 	return report
 }
 
-// search looks for what was signed, and with what, and adds what it finds.
+// search finds what was signed, and with which key, and adds it to the report.
 func (r *Report) search(in Input, header header) {
 	if len(header.macs) == 0 || len(header.times) == 0 {
 		return
@@ -113,11 +89,23 @@ func (r *Report) search(in Input, header header) {
 	if found {
 		r.Secret = hit.key.secret + 1
 		reasons := hit.problems()
+		if hit.key.told {
+			r.confirm(label(hit.key.secret, in.Secrets))
+		}
 		r.Authentic = len(reasons) == 0 && !hit.key.told
 		r.Problems = append(r.Problems, reasons...)
 		return
 	}
 	r.Problems = append(r.Problems, s.mismatch()...)
+}
+
+// confirm says of the secret whose packaging was found that it is the right one.
+func (r *Report) confirm(name string) {
+	for i := range r.Problems {
+		if p := &r.Problems[i]; p.Kind == Secret && strings.HasPrefix(p.What, name+" ") {
+			p.What += "; without that it is the right one"
+		}
+	}
 }
 
 // label names a secret where there are several.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
@@ -94,6 +95,7 @@ func TestExplainFindsWhatChangedTheBody(t *testing.T) {
 		{"space added", sample, sample + " ", "a space was added to the end"},
 		{"newline lost", sample + "\n", sample, "the newline at the end of the body was lost"},
 		{"white space around", sample, "\n\n " + sample + " \n", "5 bytes of white space were added around"},
+		{"a tab around", sample, "\t" + sample, "1 byte of white space was added around"},
 		{"byte order mark added", sample, "\xef\xbb\xbf" + sample, "a byte order mark was put before"},
 		{"byte order mark lost", "\xef\xbb\xbf" + sample, sample, "the byte order mark before the body was lost"},
 		{"LF to CRLF", "{\n\"a\":1\n}\n", "{\r\n\"a\":1\r\n}\r\n", "from LF to CRLF"},
@@ -160,6 +162,90 @@ func TestExplainFindsWhichKeyTheSenderUsed(t *testing.T) {
 	}
 }
 
+func TestExplainFindsASecretInItsPackaging(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, given, what string }{
+		{"double quotes", `"` + secret + `"`, "has quotes around it"},
+		{"single quotes", `'` + secret + `'`, "has quotes around it"},
+		{"typographic quotes", "“" + secret + "”", "has quotes around it"},
+		{"escaped quotes", `\"` + secret + `\"`, "has quotes around it"},
+		{"a name", "SECRET=" + secret, "begins with a name and an equals sign"},
+		{"a name of a shell", "export SONZAI_WEBHOOK_SECRET=" + secret, "begins with a name"},
+		{"a name of YAML", "secret: " + secret, "begins with a name"},
+		{"a name and quotes", `SECRET="` + secret + `"`, "begins with a name and an equals sign (as in an env file) and has quotes around it"},
+		{"quotes around a name", `"SECRET=` + secret + `"`, "has quotes around it and begins with a name"},
+		{"signs of a variable", "${" + secret + "}", "signs of a variable around it"},
+		{"byte order mark", "\ufeff" + secret, "begins with a byte order mark"},
+		{"byte order mark and quotes", "\ufeff\"" + secret + "\"\n", "byte order mark"},
+		{"zero-width space at the end", secret + "\u200b", "an invisible character in it (U+200B)"},
+		{"zero-width space inside", secret[:12] + "\u200b" + secret[12:], "an invisible character in it (U+200B)"},
+		{"direction mark", "\u202d" + secret + "\u202c", "an invisible character in it (U+202D)"},
+		{"NUL", secret[:12] + "\x00" + secret[12:], "an invisible character in it (U+0000)"},
+		{"escape", "\x1b" + secret, "an invisible character in it (U+001B)"},
+		{"line break inside", secret[:20] + "\n" + secret[20:], "has white space in it"},
+		{"Windows line break inside", secret[:20] + "\r\n" + secret[20:], "has white space in it"},
+		{"no-break space", secret + "\u00a0", "ends with"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			report := explain(sample, signed(sample, key), test.given)
+			require.False(t, report.Valid)
+			require.Len(t, report.Problems, 1, "%+v", report.Problems)
+			require.Equal(t, Secret, report.Problems[0].Kind)
+			require.Contains(t, report.Problems[0].What, test.what)
+			require.Contains(t, report.Problems[0].What, "without that it is the right one")
+			require.NotEmpty(t, report.Problems[0].Fix)
+			require.NotContains(t, fmt.Sprint(report), key[:8])
+
+			report = explain(sample, signed(sample, "other"), test.given)
+			require.Contains(t, report.Problems[0].What, test.what, "also where it is the wrong one")
+			require.NotContains(t, report.Problems[0].What, "right one")
+			require.Equal(t, Match, report.Problems[1].Kind)
+		})
+	}
+}
+
+func TestExplainFindsAVariableThatNothingReplaced(t *testing.T) {
+	t.Parallel()
+	for _, given := range []string{"${SONZAI_WEBHOOK_SECRET}", "$SECRET", "{{ secret }}", "%SECRET%", `"${SECRET}"`, "SECRET=${SECRET}", "$(cat secret)"} {
+		report := explain(sample, signed(sample, key), given)
+		require.Equal(t, Secret, report.Problems[0].Kind, given)
+		require.Contains(t, report.Problems[0].What, "is a variable that nothing has replaced", given)
+	}
+	for _, empty := range []string{"", " ", prefix, `""`, "whsec_ "} {
+		report := explain(sample, signed(sample, key), empty)
+		require.Equal(t, Secret, report.Problems[0].Kind, empty)
+		require.Contains(t, report.Problems[0].Fix, "is the variable or file that holds it set", empty)
+	}
+}
+
+func TestWhatAReceiverRefusesOfASecretIsReported(t *testing.T) {
+	t.Parallel()
+	around := []struct{ before, after string }{
+		{"", "\n"}, {" ", ""}, {"\ufeff", ""}, {"", "\u200b"}, {"", "\ufe0f"}, {"", "\u3164"}, {"", "\u00ad"}, {"", "\u2028"}, {"\t", ""},
+		{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"„", "“"}, {"‹", "›"}, {"「", "」"}, {"SECRET=", ""}, {"export A=", ""}, {"secret: ", ""},
+		{"${", "}"}, {"$(", ")"}, {"{{", "}}"}, {"A='", "'"}, {prefix + `"`, `"`}, {prefix + " ", ""},
+	}
+	for _, a := range around {
+		for _, inner := range []string{secret, key} {
+			given := a.before + inner + a.after
+			if signature.CheckSecret(given) == nil {
+				continue
+			}
+			list := secretProblems(given, "the secret")
+			require.Len(t, list, 1, "%q", given)
+			require.Regexp(t, "a receiver refuses to start with it|is the variable or file that holds it set", list[0].Fix, "%q", given)
+		}
+	}
+}
+
+func TestASecretInBase64IsNoPackaging(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{secret, key, "whsec_abc=", "abc==", "whsec_a:b=c", "a=b", "whsec_$x", "0123:4567"} {
+		require.Empty(t, secretProblems(good, "the secret"), good)
+	}
+}
+
 func TestExplainFindsAnotherScheme(t *testing.T) {
 	t.Parallel()
 	for before, what := range map[string]string{
@@ -190,6 +276,7 @@ func TestExplainPointsAtWhatIsMalformedInTheHeader(t *testing.T) {
 		{"semicolons", strings.Replace(good, ",", ";", 1), "semicolons", 13},
 		{"trailing comma", good + ",", "empty element", len(good) + 2},
 		{"no equals sign", good + ",hello", "not of the form name=value", len(good) + 2},
+		{"one character", good + ",x", "an element of 1 byte is not", len(good) + 2},
 		{"upper-case name", "T" + good[1:], `the name "T" is not "t"`, 1},
 		{"leading space", " " + good, `the name " t" is not "t"`, 1},
 		{"two times", "t=1," + good, "more than one t", 5},

@@ -144,7 +144,7 @@ func (h *header) shapeless(element string, column int) {
 		h.signatures++
 		h.add(column, `"v1" has no value; "v1,<base64>" is the form of another signature scheme`, form)
 	default:
-		h.add(column, fmt.Sprintf("an element of %d bytes is not of the form name=value", len(element)), form)
+		h.add(column, "an element of "+counted(len(element), "byte")+" is not of the form name=value", form)
 	}
 }
 
@@ -166,6 +166,13 @@ func (h *header) time(value string, column int) {
 	case !isTime(value):
 		h.add(column, "t is larger than any time", fix)
 	}
+}
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // quoted shows a name, which a malformed header may make of a whole signature.
@@ -214,7 +221,7 @@ func (h *header) mac(value string, column int) {
 		h.add(column+inside+upper, "v1 is not in lower case", "write it in lowercase hex")
 	}
 	if n := len(trimmed); n != hexLength {
-		h.add(column, fmt.Sprintf("v1 has %d characters instead of %d", n, hexLength), lengthHint(n))
+		h.add(column, fmt.Sprintf("v1 has %s instead of %d", counted(n, "character"), hexLength), lengthHint(n))
 	}
 }
 

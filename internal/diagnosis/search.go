@@ -26,7 +26,7 @@ const largestPair = 256 << 10
 func newSearch(in Input, h header) *search {
 	s := &search{body: in.Body, times: h.times, macs: h.macs}
 	for i, secret := range in.Secrets {
-		s.keys = append(s.keys, keyings(i, secret, label(i, in.Secrets))...)
+		s.keys = append(s.keys, keyings(i, secret)...)
 	}
 	// The given secrets come first, so that the simplest reason is found.
 	slices.SortStableFunc(s.keys, func(a, b keying) int { return a.oddity() - b.oddity() })

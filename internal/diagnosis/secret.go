@@ -2,12 +2,10 @@ package diagnosis
 
 import (
 	"encoding/hex"
-	"fmt"
 	"strings"
-	"unicode"
-)
 
-const prefix = "whsec_"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
+)
 
 // keying is a key that the sender may have used. What is empty for the one that
 // a receiver with the given secret uses.
@@ -20,60 +18,41 @@ type keying struct {
 	told bool
 }
 
-// secretProblems returns what can be told of a secret from its form alone: what
-// the receiver would refuse.
+// secretProblems returns what can be told of a secret from its form alone: what a
+// receiver refuses.
 func secretProblems(secret, name string) []Problem {
-	key := strings.TrimPrefix(secret, prefix)
-	if strings.TrimSpace(key) == "" {
+	p := unpack(secret)
+	empty := strings.TrimSpace(strings.TrimPrefix(p.inner, prefix)) == ""
+	switch {
+	case empty && (len(p.has) == 0 || strings.TrimSpace(secret) == ""), secret == prefix:
 		return []Problem{{Kind: Secret, What: name + " is empty", Fix: "is the variable or file that holds it set?"}}
+	case empty:
+		return []Problem{{Kind: Secret, What: name + " " + strings.Join(p.has, " and "), Fix: "is the variable or file that holds it set, and read by the program that replaces it?"}}
 	}
-	var places []string
-	if n := len(secret) - len(strings.TrimLeftFunc(secret, unicode.IsSpace)); n > 0 {
-		places = append(places, "begins with "+blanks(secret[:n]))
+	fix := "remove it where the secret is kept"
+	if refused := signature.CheckSecret(secret); refused != nil {
+		fix += "; a receiver refuses to start with it"
+		if len(p.has) == 0 { // known to the receiver alone
+			p.has = []string{"is refused by a receiver: " + strings.TrimPrefix(refused.Error(), signature.ErrInvalidSecret.Error()+": ")}
+		}
 	}
-	if n := len(strings.TrimRightFunc(secret, unicode.IsSpace)); n < len(secret) {
-		places = append(places, "ends with "+blanks(secret[n:]))
-	}
-	if strings.TrimLeftFunc(key, unicode.IsSpace) != key && key != secret {
-		places = append(places, "has white space behind "+prefix)
-	}
-	if len(places) == 0 {
+	if len(p.has) == 0 {
 		return nil
 	}
-	return []Problem{{
-		Kind: Secret,
-		What: name + " " + strings.Join(places, " and "),
-		Fix:  "remove it where the secret is kept; a receiver refuses to start with it",
-	}}
-}
-
-// blanks describes white space in words.
-func blanks(text string) string {
-	names := map[string]string{" ": "a space", "\n": "a newline", "\t": "a tab", "\r\n": "a Windows line end", "\r": "a carriage return"}
-	if name, ok := names[text]; ok {
-		return name
-	}
-	return fmt.Sprintf("%d characters of white space", len([]rune(text)))
+	return []Problem{{Kind: Secret, What: name + " " + strings.Join(p.has, " and "), Fix: fix}}
 }
 
 // keyings returns the keys that a sender is known to have used by mistake for
 // the i-th secret. The first is the right one.
-func keyings(i int, secret, name string) []keying {
+func keyings(i int, secret string) []keying {
 	list := []keying{{secret: i, key: []byte(strings.TrimPrefix(secret, prefix))}}
 	bare := strings.TrimSpace(secret)
-	key := strings.TrimSpace(strings.TrimPrefix(bare, prefix))
+	key := strings.TrimPrefix(unpack(secret).inner, prefix)
 	add := func(key, what, fix string) {
 		list = append(list, keying{secret: i, key: []byte(key), what: what, fix: fix})
 	}
 	if key != string(list[0].key) {
 		list = append(list, keying{secret: i, key: []byte(key), told: true})
-	}
-	if inner := strings.Trim(bare, `"'`); inner != bare {
-		add(strings.TrimPrefix(inner, prefix), name+" has quotes around it; without them the signature is right",
-			"remove the quotes where the secret is kept; env files and YAML keep some of them")
-	}
-	if joined := strings.Join(strings.Fields(key), ""); joined != key {
-		add(joined, name+" has white space in it; without it the signature is right", "was it broken into lines?")
 	}
 	const senderFix = "mend the sender, or give the receiver the same characters"
 	add(prefix+key, "the sender left "+prefix+" in the key", "the key is the secret without its leading "+prefix)
