@@ -85,6 +85,7 @@ func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, out Out
 		}
 		return again
 	}
+	out.Kept = len(table.deadLetter) > 0
 	return out
 }
 

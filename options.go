@@ -42,6 +42,7 @@ type settings struct {
 	handOff        func(context.Context, *Delivery) error
 	maxInFlight    int
 	lease          time.Duration
+	drainDelay     time.Duration
 }
 
 // Validator checks a decoded event before a callback gets it. It is what a
@@ -197,6 +198,14 @@ func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
 
+// WithDrainDelay sets for how long [Receiver.Shutdown] goes on taking deliveries,
+// while [Receiver.Ready] says already that the receiver is shutting down: the time
+// that a load balancer needs to notice. The default, 0, refuses them at once, and a
+// negative value is refused.
+func WithDrainDelay(d time.Duration) Option {
+	return func(s *settings) { s.drainDelay = d }
+}
+
 func newSettings(options []Option) (*settings, error) {
 	s := &settings{
 		tolerance:      DefaultTolerance,
@@ -234,6 +243,8 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: WithLogger(nil), use slog.DiscardHandler to be silent", ErrInvalidOption)
 	case s.lease <= 0:
 		return fmt.Errorf("%w: WithLease(%v), it must be positive", ErrInvalidOption, s.lease)
+	case s.drainDelay < 0:
+		return fmt.Errorf("%w: WithDrainDelay(%v), it must not be negative", ErrInvalidOption, s.drainDelay)
 	case isNil(s.store):
 		return fmt.Errorf("%w: WithStore with a nil %T, use nil itself to recognise nothing", ErrInvalidOption, s.store)
 	case isNil(s.validator):

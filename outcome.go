@@ -37,6 +37,9 @@ type Outcome struct {
 	Duration time.Duration
 	// RetryAfter is the wait that the answer asks for; zero where it asks none.
 	RetryAfter time.Duration
+	// Kept says that the functions of [Receiver.OnDeadLetter] have kept the delivery,
+	// so that a final refusal loses nothing.
+	Kept bool
 	// Err says why the delivery was not processed; nil where it was. It is never
 	// part of the answer.
 	Err error

@@ -49,6 +49,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
@@ -65,6 +66,7 @@ type Receiver struct {
 	routes    snapshot.Of[routeTable]
 	observers snapshot.Of[[]func(context.Context, Outcome)]
 	runner    once.Runner
+	draining  atomic.Bool // Shutdown was called
 }
 
 var _ http.Handler = (*Receiver)(nil)
@@ -180,11 +182,44 @@ func (r *Receiver) Types() []EventType {
 	return types
 }
 
+// Ready returns nil if the receiver can take deliveries now: it is not shutting down
+// (else [ErrShuttingDown]), the tenant or a project has a secret for each type with a
+// callback, unless a source knows them (else [ErrInvalidSecret] with the types that
+// have none), and the store answers (else [ErrStoreUnavailable]). It claims a key that
+// no delivery has and gives it back, so a readiness probe may call it every few
+// seconds. It returns when ctx ends, or after a second.
+func (r *Receiver) Ready(ctx context.Context) error {
+	if r.draining.Load() {
+		return ErrShuttingDown
+	}
+	var missing []EventType
+	for _, t := range r.Types() {
+		if r.settings.secretSource == nil && !r.keys.Covers(string(t), r.settings.now()) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: there is none for %v", ErrInvalidSecret, missing)
+	}
+	return r.runner.Probe(ctx, "sonzaihook.ready")
+}
+
 // Shutdown lets the deliveries that are running finish; new ones are answered
-// 503 from now on, so that the platform sends them again. It returns nil when
-// the last has ended, or the cause of ctx if that ends first. Call it before
-// http.Server.Shutdown.
-func (r *Receiver) Shutdown(ctx context.Context) error { return r.runner.Shutdown(ctx) }
+// 503 from now on, or from the end of [WithDrainDelay] on, so that the platform sends
+// them again. It returns nil when the last has ended, or the cause of ctx if that ends
+// first. Call it before http.Server.Shutdown.
+func (r *Receiver) Shutdown(ctx context.Context) error {
+	r.draining.Store(true)
+	if delay := r.settings.drainDelay; delay > 0 && !r.runner.ShuttingDown() {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return r.runner.Shutdown(ctx)
+}
 
 // Format prints the receiver without its insides, whatever the verb.
 func (r *Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "sonzaihook.Receiver") }

@@ -100,7 +100,7 @@ type world struct {
 	server  *httptest.Server
 	spoil   func(*delivery)
 	event   []byte // every delivery is of this one
-	keeping error // what the dead letter returns
+	keeping error  // what the dead letter returns
 
 	runs, dead     atomic.Int64
 	running        chan struct{} // a callback that lingers has begun

@@ -134,6 +134,36 @@ func (r *Runner) Aside(parent context.Context, timeout time.Duration, fn func(co
 	return nil
 }
 
+// Probe claims a key and gives it back, and returns an *UnavailableError if the store
+// fails or does not answer within a second.
+func (r *Runner) Probe(ctx context.Context, key string) error {
+	if r.Claims.Store == nil {
+		return nil
+	}
+	token, answered := r.newToken(), make(chan error, 1)
+	go func() {
+		state, err := r.Claims.claim(ctx, key+"."+token, token)
+		if err == nil && state == Claimed {
+			err = r.Claims.release(ctx, key+"."+token, token)
+		}
+		answered <- err
+	}()
+	timer := time.NewTimer(StoreTimeout)
+	defer timer.Stop()
+	var err error
+	select {
+	case err = <-answered:
+	case <-timer.C:
+		err = context.DeadlineExceeded
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return &UnavailableError{err}
+	}
+	return nil
+}
+
 // Shutdown lets nothing in any more, and waits for what is running until ctx ends.
 func (r *Runner) Shutdown(ctx context.Context) error { return r.gate.close(ctx) }
 

@@ -24,8 +24,13 @@ type Header struct {
 	n    int
 }
 
-// Time returns the time in the signature, in whole seconds.
-func (h *Header) Time() time.Time { return time.Unix(h.unix, 0) }
+// Time returns the time in the signature, in whole seconds; zero if none was read.
+func (h *Header) Time() time.Time {
+	if h.t == "" {
+		return time.Time{}
+	}
+	return time.Unix(h.unix, 0)
+}
 
 // ParseLines reads the lines of a header field. Lines that are equal count once.
 // Others are joined by commas (RFC 9110, section 5.3), because gateways cut a

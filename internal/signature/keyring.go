@@ -43,9 +43,6 @@ func (s *Scope) Await(typ string, n int) {
 // Has reports whether a registration has a valid secret, or one for any type is valid.
 func (s *Scope) Has(name, typ string, now time.Time) bool { return s.ring.Load().has(name, typ, now) }
 
-// Covers reports whether some valid secret may sign deliveries of a type.
-func (s *Scope) Covers(typ string, now time.Time) bool { return s.ring.Load().covers(typ, now) }
-
 // Keyring is what a receiver verifies with: the secrets of the tenant and of any
 // number of projects. It is safe for concurrent use.
 type Keyring struct {
@@ -110,6 +107,16 @@ func (k *Keyring) noteUnnamed(s *Scope, verified bool) {
 		recent = append(recent, s)
 	}
 	k.unnamed.Store(&recent)
+}
+
+// Covers reports whether the tenant or some project has a valid secret for a type.
+func (k *Keyring) Covers(typ string, now time.Time) bool {
+	covered := k.Tenant.ring.Load().covers(typ, now)
+	k.projects.Range(func(_, s any) bool {
+		covered = covered || s.(*Scope).ring.Load().covers(typ, now)
+		return !covered
+	})
+	return covered
 }
 
 // Query is what is known of a delivery before its signature is checked.
