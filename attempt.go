@@ -14,12 +14,12 @@ import (
 // Run runs the callbacks, or only the dead letter if the delivery was refused. It
 // implements once.Work.
 func (in *inbound) Run(ctx *once.Context) (handled bool) {
-	in.out = failed.outcome(errGoexit) // stays if a callback ends the goroutine
+	in.end = ending{answer: failed, err: errGoexit} // stays if a callback ends the goroutine
 	out := in.run(ctx)
 	if out.final() {
 		out = keepDeadLetter(ctx, in.table, &in.Delivery, out)
 	}
-	in.out = out
+	in.end = out.ending()
 	return out.settled()
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
@@ -37,17 +38,32 @@ type message struct {
 	content []byte   // the payload, where no documented struct took it; nil if not looked for
 }
 
+// messages are used again: an event takes from one what it keeps.
+var messages = sync.Pool{New: func() any { return new(message) }}
+
+func newMessage(body []byte) *message {
+	m := messages.Get().(*message)
+	m.body = wire.JSON(body)
+	return m
+}
+
+func (m *message) release() {
+	*m = message{}
+	messages.Put(m)
+}
+
 // decoder makes events of one T.
 type decoder struct {
 	typ    reflect.Type
+	of     EventType // the documented type whose struct T is, if it is one
 	decode func(m *message) (anyEvent, error)
 }
 
 // newDecoder returns the decoder of a documented type. complete fills the fields
 // that have other names or stand in the envelope, and returns the natural key.
-func newDecoder[T any](complete func(*Event[T], *wire.Envelope) (key string)) *decoder {
+func newDecoder[T any](of EventType, complete func(*Event[T], *wire.Envelope) (key string)) *decoder {
 	layouts := wire.NewLayouts[T]()
-	return &decoder{typ: reflect.TypeFor[T](), decode: func(m *message) (anyEvent, error) {
+	return &decoder{typ: reflect.TypeFor[T](), of: of, decode: func(m *message) (anyEvent, error) {
 		e := &Event[T]{}
 		var err error
 		if m.misfit, err = layouts.Decode(m.body, &m.env, &e.Data); err != nil {

@@ -15,12 +15,12 @@ type documentedType struct {
 // platform's documentation. A further type is a row here, its constant, its struct
 // and its OnX.
 var documented = []documentedType{
-	{EventMessage, nil, newDecoder(completeMessage)},
-	{EventMoodChange, []string{"on_mood_updated"}, newDecoder(completeMoodChange)},
-	{EventMemoryAdded, []string{"memory.created"}, newDecoder(completeMemoryAdded)},
-	{EventBreakthrough, []string{"on_breakthrough_detected"}, newDecoder(completeBreakthrough)},
-	{EventWakeup, []string{"on_wakeup_ready"}, newDecoder(completeWakeup)},
-	{EventConsolidation, nil, newDecoder(completeConsolidation)},
+	{EventMessage, nil, newDecoder(EventMessage, completeMessage)},
+	{EventMoodChange, []string{"on_mood_updated"}, newDecoder(EventMoodChange, completeMoodChange)},
+	{EventMemoryAdded, []string{"memory.created"}, newDecoder(EventMemoryAdded, completeMemoryAdded)},
+	{EventBreakthrough, []string{"on_breakthrough_detected"}, newDecoder(EventBreakthrough, completeBreakthrough)},
+	{EventWakeup, []string{"on_wakeup_ready"}, newDecoder(EventWakeup, completeWakeup)},
+	{EventConsolidation, nil, newDecoder(EventConsolidation, completeConsolidation)},
 }
 
 // byName finds the row of a type under each of its names.

@@ -44,12 +44,15 @@ func IdentityOf(d *Delivery) (id string, named bool) {
 
 // identity returns the identity of a delivery by default.
 func identity(d *Delivery, m *message) (id string, named bool) {
-	is := wire.Exact{
-		EventID: m.env.EventID, ID: m.env.ID, InnerID: m.env.Inner.ID,
-		AgentID: m.env.AgentID, ProjectID: m.env.ProjectID,
+	env, typ := &m.env, string(d.Type)
+	if !env.Loose && !wire.IsPlaceholder(env.EventID) { // most events
+		return join(cmp.Or(d.Project, env.ProjectID), typ, env.AgentID, "event:", env.EventID), true
 	}
-	typ := string(d.Type)
-	if m.env.Loose {
+	is := wire.Exact{
+		EventID: env.EventID, ID: env.ID, InnerID: env.Inner.ID,
+		AgentID: env.AgentID, ProjectID: env.ProjectID,
+	}
+	if env.Loose {
 		is = wire.ExactOf(m.body)
 		if strings.ContainsRune(typ, utf8.RuneError) {
 			typ = cmp.Or(is.Names.Choose(isDocumentedName), typ)
@@ -86,8 +89,26 @@ func signedDigest(d *Delivery) string {
 // join joins the parts of an identity so that no part can look like another: a
 // slash stands only between two of them.
 func join(project, typ, agent, kind, id string) string {
-	return url.PathEscape(project) + "/" + url.PathEscape(typ) + "/" + url.PathEscape(agent) + "/" + kind + url.PathEscape(id)
+	return escaped(project) + "/" + escaped(typ) + "/" + escaped(agent) + "/" + kind + escaped(id)
 }
+
+// escaped returns a part of an identity without slashes.
+func escaped(part string) string {
+	for i := range len(part) {
+		if !plainByte[part[i]] {
+			return url.PathEscape(part)
+		}
+	}
+	return part
+}
+
+// plainByte has the bytes that url.PathEscape leaves as they are in every place.
+var plainByte = func() (plain [256]bool) {
+	for _, b := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~") {
+		plain[b] = true
+	}
+	return plain
+}()
 
 // NaturalIdentity is an identity for [WithIdentity] that prefers the type and the
 // natural key ("agent.message:msg_1") to the envelope's event id, with the project

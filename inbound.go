@@ -1,6 +1,8 @@
 package sonzaihook
 
 import (
+	"time"
+
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
@@ -27,7 +29,23 @@ type inbound struct {
 
 	table   *routeTable // what was registered when the run began
 	refused error       // why no callback may run and only the dead letter is left
-	out     Outcome     // what became of the run
+	end     ending      // what became of the run
+}
+
+// ending is an outcome without what every inbound has.
+type ending struct {
+	answer *answer
+	after  time.Duration
+	err    error
+	kept   bool
+}
+
+func (o *Outcome) ending() ending { return ending{o.answer, o.RetryAfter, o.Err, o.Kept} }
+
+func (e *ending) outcome() Outcome {
+	out := e.answer.outcome(e.err)
+	out.RetryAfter, out.Kept = e.after, e.kept
+	return out
 }
 
 // signed reports whether a secret verified the delivery.

@@ -273,7 +273,7 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 	})
 	switch e := err.(type) { //nolint:errorlint // what it wraps may be the user's
 	case nil:
-		return in.out
+		return in.end.outcome()
 	case *once.UnavailableError:
 		return storeUnavailable.outcome(e)
 	}

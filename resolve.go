@@ -30,7 +30,8 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 	d := &in.Delivery
 	in.sent, in.route = d.Body, noRoute
 	in.about = about{source: d.Source, project: d.Project}
-	m := &message{body: wire.JSON(d.Body)}
+	m := newMessage(d.Body)
+	defer m.release()
 	if !wire.IsObject(m.body) {
 		return fmt.Errorf("%w: not a JSON object", ErrUndecodable)
 	}
@@ -68,13 +69,12 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 // firstDecoder returns the decoder that reads the envelope: one of the route's that
 // can, else the one that leaves the payload alone.
 func firstDecoder(rt *route, typ EventType) *decoder {
-	row := byName[string(typ)]
 	for _, dec := range rt.decoders {
-		if dec == rawDecoder || row != nil && dec.typ == row.decoder.typ {
+		if dec == rawDecoder || dec.of == typ && typ != "" {
 			return dec
 		}
 	}
-	if row != nil && len(rt.decoders) == 0 {
+	if row := byName[string(typ)]; row != nil && len(rt.decoders) == 0 {
 		return row.decoder
 	}
 	return rawDecoder
@@ -133,12 +133,13 @@ func peekedType(p *wire.Peeked) EventType {
 // that was handed to Dispatch may have them already.
 func (s *settings) identify(in *inbound, expected EventType, m *message) error {
 	d, name := &in.Delivery, m.env.Names().Choose(isDocumentedName)
-	if in.peeked != "" && canonical(name) != expected {
+	same := name == string(expected) || canonical(name) == expected
+	if in.peeked != "" && !same {
 		return fmt.Errorf("%w: its type reads in two ways", ErrUndecodable)
 	}
 	if d.Name == "" {
 		d.Name = string(expected)
-		if canonical(name) == expected {
+		if same {
 			d.Name = name
 		}
 	}

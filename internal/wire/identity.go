@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strings"
+	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -114,15 +115,24 @@ func withoutNames(body []byte) jsontext.Value {
 }
 
 // IsPlaceholder reports whether an id is what a sender writes where it has none:
-// many events have it, so it is the id of none.
+// many events have it, so it identifies none.
 func IsPlaceholder(id string) bool {
-	if len(id) > 45 { // longer than any way to write a UUID
-		return strings.TrimSpace(id) == ""
+	if len(id) > 0 {
+		if c := id[0] | 0x20; 'a' <= c && c <= 'z' && c != 'n' && c != 'u' {
+			return false // none begins so, and most ids do
+		}
+	}
+	core := strings.Trim(id, "0-+.{} \t\r\n") // the nil UUID is zeros and hyphens
+	switch {
+	case core == "":
+		return true
+	case len(core) > len("undefined"):
+		return core[0]|0x20 == 'u' && strings.Trim(strings.TrimPrefix(strings.ToLower(core), "urn:uuid:"), "0-") == "" ||
+			core[0] >= utf8.RuneSelf && strings.TrimSpace(core) == ""
 	}
 	switch strings.ToLower(strings.TrimSpace(id)) {
-	case "", "null", "undefined", "unknown", "none", "nil", "<nil>", "nan":
+	case "", "null", "undefined", "unknown", "none", "nil", "<nil>", "nan", "urn:uuid:":
 		return true
 	}
-	return strings.Trim(id, "0-+.{} \t\r\n") == "" ||
-		strings.Trim(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(id)), "urn:uuid:"), "0-") == ""
+	return false
 }
