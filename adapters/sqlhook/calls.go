@@ -1,0 +1,118 @@
+package sqlhook
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
+)
+
+// querier is a database, a connection or a transaction.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+var (
+	_ querier = (*sql.DB)(nil)
+	_ querier = (*sql.Tx)(nil)
+)
+
+// Execer is what runs a statement in a transaction of the caller's: a *sql.Tx, or
+// what sqlx, bun, ent and gorm call theirs.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// exec returns how many rows a statement changed.
+func exec(ctx context.Context, on Execer, statement sqlclaim.Statement, p sqlclaim.Params) (int64, error) {
+	result, err := on.ExecContext(ctx, statement.Text, statement.Args(p)...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// keyState is what the tables say of a key.
+type keyState struct {
+	done    bool   // and its time is not over
+	wasDone bool   // and its time is over
+	by      []byte // whose token made it done
+	lease   []byte // whose token has the lease, ended or not; nil: none
+}
+
+func (k keyState) heldBy(token []byte) bool { return k.lease != nil && bytes.Equal(k.lease, token) }
+func (k keyState) doneBy(token []byte) bool { return bytes.Equal(k.by, token) }
+
+func (s *Store) state(ctx context.Context, on querier, p sqlclaim.Params) (keyState, error) {
+	var k keyState
+	var done sql.NullInt64
+	row := on.QueryRowContext(ctx, s.statements.State.Text, s.statements.State.Args(p)...)
+	if err := row.Scan(&done, &k.by, &k.lease); err != nil {
+		return k, err
+	}
+	k.done, k.wasDone = done.Valid && done.Int64 == 1, done.Valid && done.Int64 == 0
+	return k, nil
+}
+
+// The pauses between two tries of a statement that met a deadlock, a failed
+// serialization or a busy file.
+const (
+	shortestPause = time.Millisecond
+	longestPause  = 20 * time.Millisecond
+)
+
+// write makes a call of the store's, again if need be, until its context ends.
+// On SQLite one call at a time writes.
+func (s *Store) write(ctx context.Context, what string, call func(context.Context, querier) error) error {
+	if s.writer != nil {
+		if err := s.writer.lock(ctx); err != nil {
+			return s.explain(ctx, what, err)
+		}
+		defer s.writer.unlock()
+	}
+	return s.explain(ctx, what, again(ctx, func() error { return call(ctx, s.db) }))
+}
+
+// again calls until the database does not ask for the same once more.
+func again(ctx context.Context, call func() error) error {
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		err := call()
+		if kind := sqlclaim.KindOf(err); kind != sqlclaim.Again && kind != sqlclaim.Busy {
+			return err
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// writer lets one goroutine of this process write to an SQLite file at a time: to
+// wait for one another here costs less than to find the file busy.
+type writer struct{ turn chan struct{} }
+
+func newWriter() *writer { return &writer{turn: make(chan struct{}, 1)} }
+
+func (w *writer) lock(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errWriterBusy
+	}
+}
+
+func (w *writer) unlock() { <-w.turn }
