@@ -28,7 +28,19 @@ import (
 // database opens empty databases of one kind.
 type database struct {
 	dialect sqlhook.Dialect
-	open    func(testing.TB) *sql.DB
+	create  func(testing.TB) (dsn string)
+}
+
+// open opens a new database.
+func (d database) open(t testing.TB) *sql.DB {
+	t.Helper()
+	return d.connect(t, d.create(t))
+}
+
+// connect opens a pool on a database that exists.
+func (d database) connect(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	return open(t, map[sqlhook.Dialect]string{sqlhook.Postgres: "pgx", sqlhook.SQLite: "sqlite", sqlhook.MySQL: "mysql"}[d.dialect], dsn)
 }
 
 var (
@@ -60,7 +72,7 @@ func withServers(m *testing.M) int {
 	return m.Run()
 }
 
-func openPostgres(t testing.TB) *sql.DB {
+func createPostgres(t testing.TB) string {
 	t.Helper()
 	if postgresServer == nil {
 		t.Skip(postgresserver.ErrNotInstalled)
@@ -69,10 +81,10 @@ func openPostgres(t testing.TB) *sql.DB {
 	admin := open(t, "pgx", postgresServer.DSN("postgres"))
 	_, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name)
 	require.NoError(t, err)
-	return open(t, "pgx", postgresServer.DSN(name))
+	return postgresServer.DSN(name)
 }
 
-func openMariaDB(t testing.TB) *sql.DB {
+func createMariaDB(t testing.TB) string {
 	t.Helper()
 	if mariadbServer == nil {
 		t.Skip(mariadbserver.ErrNotInstalled)
@@ -81,14 +93,14 @@ func openMariaDB(t testing.TB) *sql.DB {
 	admin := open(t, "mysql", mariadbServer.DSN("mysql"))
 	_, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name)
 	require.NoError(t, err)
-	return open(t, "mysql", mariadbServer.DSN(name))
+	return mariadbServer.DSN(name)
 }
 
 const sqliteSettings = "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 
-func openSQLite(t testing.TB) *sql.DB {
+func createSQLite(t testing.TB) string {
 	t.Helper()
-	return open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "hooks.db")+sqliteSettings)
+	return "file:" + filepath.Join(t.TempDir(), "hooks.db") + sqliteSettings
 }
 
 func open(t testing.TB, driver, dsn string) *sql.DB {
@@ -105,7 +117,7 @@ func open(t testing.TB, driver, dsn string) *sql.DB {
 func onEach(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
 	for _, d := range []database{
-		{sqlhook.Postgres, openPostgres}, {sqlhook.SQLite, openSQLite}, {sqlhook.MySQL, openMariaDB},
+		{sqlhook.Postgres, createPostgres}, {sqlhook.SQLite, createSQLite}, {sqlhook.MySQL, createMariaDB},
 	} {
 		t.Run(d.dialect.String(), func(t *testing.T) {
 			t.Parallel()
