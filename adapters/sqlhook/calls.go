@@ -69,6 +69,8 @@ const (
 // write makes a call of the store's, again if need be, until its context ends.
 // On SQLite one call at a time writes.
 func (s *Store) write(ctx context.Context, what string, call func(context.Context, querier) error) error {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	if s.writer != nil {
 		if err := s.writer.lock(ctx); err != nil {
 			return s.explain(ctx, what, err)
@@ -76,6 +78,17 @@ func (s *Store) write(ctx context.Context, what string, call func(context.Contex
 		defer s.writer.unlock()
 	}
 	return s.explain(ctx, what, again(ctx, func() error { return call(ctx, s.db) }))
+}
+
+// early returns a context that ends a little before ctx does: who waits for the
+// call stops waiting at the end of ctx, and would not learn why it failed.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	left := time.Until(deadline)
+	return context.WithDeadline(ctx, deadline.Add(-min(left/10, 100*time.Millisecond)))
 }
 
 // again calls until the database does not ask for the same once more.
