@@ -19,14 +19,23 @@ const module = "github.com/sonzaihook/sonzaihook"
 // an adapter one library and no other adapter.
 func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 	t.Parallel()
+	shared := map[string]string{ // an internal package that two adapters share
+		"sqlhook": module + "/adapters/internal/sqlclaim",
+		"pgxhook": module + "/adapters/internal/sqlclaim",
+	}
 	for dir, library := range map[string]string{
 		"httphook":     "",
 		"echohook":     "github.com/labstack/echo",
 		"ginhook":      "github.com/gin-gonic/gin",
 		"validatehook": "github.com/go-playground/validator",
 		"redishook":    "github.com/redis/go-redis",
+		"sqlhook":      "",
+		"pgxhook":      "github.com/jackc/pgx",
 	} {
 		want := []string{module}
+		if shared[dir] != "" {
+			want = append(want, shared[dir])
+		}
 		if library != "" {
 			want = append(want, library)
 		}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"math/rand/v2"
-	"time"
 
 	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
 )
@@ -59,17 +57,10 @@ func (s *Store) state(ctx context.Context, on querier, p sqlclaim.Params) (keySt
 	return k, nil
 }
 
-// The pauses between two tries of a statement that met a deadlock, a failed
-// serialization or a busy file.
-const (
-	shortestPause = time.Millisecond
-	longestPause  = 20 * time.Millisecond
-)
-
 // write makes a call of the store's, again if need be, until its context ends.
 // On SQLite one call at a time writes.
 func (s *Store) write(ctx context.Context, what string, call func(context.Context, querier) error) error {
-	ctx, cancel := early(ctx)
+	ctx, cancel := sqlclaim.Early(ctx)
 	defer cancel()
 	if s.writer != nil {
 		if err := s.writer.lock(ctx); err != nil {
@@ -77,35 +68,7 @@ func (s *Store) write(ctx context.Context, what string, call func(context.Contex
 		}
 		defer s.writer.unlock()
 	}
-	return s.explain(ctx, what, again(ctx, func() error { return call(ctx, s.db) }))
-}
-
-// early returns a context that ends a little before ctx does: who waits for the
-// call stops waiting at the end of ctx, and would not learn why it failed.
-func early(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ctx, func() {}
-	}
-	left := time.Until(deadline)
-	return context.WithDeadline(ctx, deadline.Add(-min(left/10, 100*time.Millisecond)))
-}
-
-// again calls until the database does not ask for the same once more.
-func again(ctx context.Context, call func() error) error {
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
-		err := call()
-		if kind := sqlclaim.KindOf(err); kind != sqlclaim.Again && kind != sqlclaim.Busy {
-			return err
-		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
-	}
+	return s.explain(ctx, what, sqlclaim.Retry(ctx, func() error { return call(ctx, s.db) }))
 }
 
 // writer lets one goroutine of this process write to an SQLite file at a time: to

@@ -36,7 +36,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		}
 		defer s.writer.unlock()
 	}
-	return s.explain(ctx, "migrate", again(ctx, func() error { return s.migrate(ctx) }))
+	return s.explain(ctx, "migrate", sqlclaim.Retry(ctx, func() error { return s.migrate(ctx) }))
 }
 
 func (s *Store) migrate(ctx context.Context) error {

@@ -44,7 +44,7 @@ func (s *Store) beginTx(r *run) (*sql.Tx, error) {
 
 func (s *Store) beginWriting(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
 	var tx *sql.Tx
-	err := again(ctx, func() error {
+	err := sqlclaim.Retry(ctx, func() error {
 		var err error
 		if tx, err = s.db.BeginTx(ctx, opts); err != nil {
 			return err

@@ -42,7 +42,7 @@ func (s *Store) sweepSome(ctx context.Context, statement sqlclaim.Statement) (de
 		})
 		return deleted, err
 	}
-	err = again(ctx, func() error {
+	err = sqlclaim.Retry(ctx, func() error {
 		deleted, err = s.sweepInTx(ctx, statement, p)
 		return err
 	})
