@@ -50,7 +50,7 @@ type TxInstance struct {
 // not know it.
 //
 // open is called once for each part and registers its own clean-up. The parts run
-// in parallel, in real time, within a few seconds.
+// in parallel, in real time, within some ten seconds.
 func RunInTx(t *testing.T, open func(testing.TB) TxDatabase) {
 	t.Helper()
 	for _, part := range slices.Concat(verdictParts, killParts, lossParts) {
@@ -67,7 +67,7 @@ type txPart struct {
 }
 
 // txLease is the lease of a process that is killed, after which another takes over.
-const txLease = 600 * time.Millisecond
+const txLease = 2 * time.Second
 
 type txTest struct {
 	*testing.T

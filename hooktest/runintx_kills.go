@@ -97,7 +97,7 @@ func (t *txTest) onCommit(p *process, fn func(commit func() error) error) {
 // lossParts are about holders that lose their claim.
 var lossParts = []txPart{
 	{"a callback that is longer than its lease keeps it", func(t *txTest) {
-		p := t.startWith(func(ctx context.Context, _ *process) error { return rest(ctx, 3*txLease) })
+		p := t.startWith(func(ctx context.Context, _ *process) error { return rest(ctx, 3*txLease/2) })
 		t.wantStatus(p.deliver(1), http.StatusOK)
 		t.wantRows(1, 1)
 		t.once(1)

@@ -35,7 +35,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func migrate(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", sqlclaim.MigrationLock); err != nil {
+	if _, err := tx.Exec(ctx, sqlclaim.MigrationLock); err != nil {
 		return err
 	}
 	var exists bool
@@ -125,7 +125,7 @@ func (s *Store) Sweep(ctx context.Context) (int64, error) {
 		for n := int64(sweepBatch); n == sweepBatch; total += n {
 			err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 				var mine bool
-				err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", sqlclaim.SweepLock).Scan(&mine)
+				err := tx.QueryRow(ctx, sqlclaim.SweepLock).Scan(&mine)
 				if n = 0; err != nil || !mine {
 					return err
 				}

@@ -62,7 +62,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	if s.dialect == Postgres {
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", sqlclaim.MigrationLock); err != nil {
+		if _, err := tx.ExecContext(ctx, sqlclaim.MigrationLock); err != nil {
 			return err
 		}
 	} else if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS sonzaihook_schema (only_row INTEGER PRIMARY KEY, version INTEGER NOT NULL)"); err != nil {

@@ -59,7 +59,7 @@ func (s *Store) sweepInTx(ctx context.Context, statement sqlclaim.Statement, p s
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	if s.dialect == Postgres {
 		var mine bool
-		if err := tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", sqlclaim.SweepLock).Scan(&mine); err != nil || !mine {
+		if err := tx.QueryRowContext(ctx, sqlclaim.SweepLock).Scan(&mine); err != nil || !mine {
 			return 0, err
 		}
 	}

@@ -88,9 +88,9 @@ func Schema(database string) string {
 // Version is the version of the tables that this code needs, and works with.
 const Version = 1
 
-// MigrationLock is the number of the advisory lock under which tables are made in
-// PostgreSQL, and SweepLock that under which they are cleaned.
+// PostgreSQL's advisory locks under which tables are made and cleaned, one for each
+// schema. They end with their transaction.
 const (
-	MigrationLock int64 = 0x736f6e7a6169 // "sonzai"
-	SweepLock     int64 = MigrationLock + 1
+	MigrationLock = "SELECT pg_advisory_xact_lock(126917437350249 # hashtext(coalesce(current_schema(), ''))::bigint)"
+	SweepLock     = "SELECT pg_try_advisory_xact_lock(126917437350250 # hashtext(coalesce(current_schema(), ''))::bigint)"
 )
