@@ -37,9 +37,9 @@ type TxInstance struct {
 	// CommitTx writes one row under a name in a transaction of its own, lets the
 	// store write "done" in it, and commits.
 	CommitTx func(ctx context.Context, name string) error
-	// OnCommit replaces what a COMMIT of this instance does from now on. The
-	// function given to it is passed the real one. Where it is nil the parts about
-	// a COMMIT that fails are skipped.
+	// OnCommit replaces what the next COMMIT of this instance does. The function
+	// given to it is passed the real one. Where it is nil the parts about a COMMIT
+	// that fails are skipped.
 	OnCommit func(func(commit func() error) error)
 }
 

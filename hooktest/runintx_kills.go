@@ -22,13 +22,11 @@ var killParts = []txPart{
 		t.killed(t.startWith(func(_ context.Context, p *process) error { return p.die() }))
 	}},
 	{"killed before COMMIT reaches the database", func(t *txTest) {
-		p := t.startWith(nil)
-		t.onCommit(p, func(func() error) error { return p.die() })
+		p := t.startFaulty(func(p *process, _ func() error) error { return p.die() })
 		t.killed(p)
 	}},
 	{"killed before the answer of COMMIT", func(t *txTest) {
-		p := t.startWith(nil)
-		t.onCommit(p, func(commit func() error) error { return errors.Join(commit(), p.die()) })
+		p := t.startFaulty(func(p *process, commit func() error) error { return errors.Join(commit(), p.die()) })
 		p.deliver(1)
 		t.wantRows(1, 1)
 		t.once(1)
@@ -47,20 +45,16 @@ var killParts = []txPart{
 		t.once(1)
 	}},
 	{"a COMMIT that fails is a failure, and the retry writes", func(t *txTest) {
-		p := t.startWith(nil)
-		t.onCommit(p, func(func() error) error { return errOfCommit })
+		p := t.startFaulty(func(*process, func() error) error { return errOfCommit })
 		t.wantStatus(p.deliver(1), http.StatusInternalServerError)
 		t.wantRows(1, 0)
-		p.OnCommit(func(commit func() error) error { return commit() })
 		t.wantStatus(p.deliver(1), http.StatusOK)
 		t.once(1)
 	}},
 	{"a COMMIT whose answer is lost is a failure, and the retry a duplicate", func(t *txTest) {
-		p := t.startWith(nil)
-		t.onCommit(p, func(commit func() error) error { return errors.Join(commit(), errOfCommit) })
+		p := t.startFaulty(func(_ *process, commit func() error) error { return errors.Join(commit(), errOfCommit) })
 		t.wantStatus(p.deliver(1), http.StatusInternalServerError)
 		t.wantRows(1, 1)
-		p.OnCommit(func(commit func() error) error { return commit() })
 		t.wantStatus(p.deliver(1), http.StatusOK)
 		t.once(1)
 	}},
@@ -86,12 +80,21 @@ func (t *txTest) killed(p *process) {
 	t.once(1)
 }
 
-func (t *txTest) onCommit(p *process, fn func(commit func() error) error) {
+// startFaulty starts a process whose first transaction of callbacks commits by fn.
+func (t *txTest) startFaulty(fn func(p *process, commit func() error) error) *process {
 	t.Helper()
+	once := false
+	p := t.startWith(func(_ context.Context, p *process) error {
+		if !once {
+			once = true
+			p.OnCommit(func(commit func() error) error { return fn(p, commit) })
+		}
+		return nil
+	})
 	if p.OnCommit == nil {
 		t.Skip("the instance has no OnCommit")
 	}
-	p.OnCommit(fn)
+	return p
 }
 
 // lossParts are about holders that lose their claim.

@@ -154,7 +154,7 @@ func startInstance(t testing.TB, dsn string) hooktest.TxInstance {
 	}
 }
 
-// commitFault replaces what happens to a COMMIT on the wire.
+// commitFault replaces what happens to the next COMMIT on the wire.
 type commitFault struct {
 	fn atomic.Pointer[func(commit func() error) error]
 }
@@ -173,8 +173,11 @@ type faultyConn struct {
 }
 
 func (c *faultyConn) Write(b []byte) (int, error) {
-	fn := c.f.fn.Load()
-	if fn == nil || !bytes.Contains(b, []byte("commit\x00")) {
+	if !bytes.Contains(b, []byte("commit\x00")) {
+		return c.Conn.Write(b)
+	}
+	fn := c.f.fn.Swap(nil)
+	if fn == nil {
 		return c.Conn.Write(b)
 	}
 	err := (*fn)(func() error {

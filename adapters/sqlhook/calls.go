@@ -57,38 +57,18 @@ func (s *Store) state(ctx context.Context, on querier, p sqlclaim.Params) (keySt
 	return k, nil
 }
 
-// write makes a call of the store's, again if need be, until its context ends.
-// On SQLite one call at a time writes.
+// write makes a call of the store's, again if need be, until its context ends. On
+// SQLite calls share a transaction.
 func (s *Store) write(ctx context.Context, what string, call func(context.Context, querier) error) error {
 	ctx, cancel := sqlclaim.Early(ctx)
 	defer cancel()
-	if s.writer != nil {
-		if err := s.writer.lock(ctx); err != nil {
-			return s.explain(ctx, what, err)
+	if s.writes != nil {
+		c := &change{call: call}
+		err := s.writes.do(ctx, c)
+		if err == nil {
+			err = c.err
 		}
-		defer s.writer.unlock()
+		return s.explain(ctx, what, err)
 	}
 	return s.explain(ctx, what, sqlclaim.Retry(ctx, func() error { return call(ctx, s.db) }))
 }
-
-// writer lets one goroutine of this process write to an SQLite file at a time: to
-// wait for one another here costs less than to find the file busy.
-type writer struct{ turn chan struct{} }
-
-func newWriter() *writer { return &writer{turn: make(chan struct{}, 1)} }
-
-func (w *writer) lock(ctx context.Context) error {
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return errWriterBusy
-	}
-}
-
-func (w *writer) unlock() { <-w.turn }

@@ -16,7 +16,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/adapters/sqlhook"
 )
 
-// faultyConnector opens connections whose COMMIT can be replaced. What the driver
+// faultyConnector opens connections of which the next COMMIT can be replaced. What the driver
 // can do besides, it can still do.
 type faultyConnector struct {
 	driver.Connector
@@ -86,7 +86,7 @@ type faultyTx struct {
 
 // Commit leaves no transaction behind where it is replaced by nothing.
 func (f faultyTx) Commit() error {
-	fn := f.c.onCommit.Load()
+	fn := f.c.onCommit.Swap(nil)
 	if fn == nil {
 		return f.Tx.Commit()
 	}

@@ -2,6 +2,7 @@ package sqlhook
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -28,6 +29,9 @@ var (
 	// store writes.
 	ErrUnsafeServer = errors.New("sqlhook: unsafe server")
 )
+
+// errBadConn makes database/sql close a connection.
+var errBadConn = driver.ErrBadConn
 
 var errWriterBusy = fmt.Errorf("%w (it is one of this process)", ErrBusy)
 

@@ -92,7 +92,8 @@ type Store struct {
 	logger     *slog.Logger
 
 	notes  sqlclaim.Notes
-	writer *writer // SQLite's; else nil
+	writer *writer         // SQLite's; else nil
+	writes *group[*change] // SQLite's; else nil
 	mu     sync.Mutex
 	open   map[string]string // SQLite: the token of each key whose transaction is open
 }
@@ -121,7 +122,7 @@ func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
 		}
 	case SQLite:
 		s.statements = sqlclaim.SQLite
-		s.writer = newWriter()
+		s.shareWrites()
 	case MySQL:
 		s.statements = sqlclaim.MySQL
 	default:

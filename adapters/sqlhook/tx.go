@@ -113,9 +113,19 @@ type run struct {
 
 	mu   sync.Mutex
 	tx   *sql.Tx
-	err  error  // why it did not begin
-	over bool   // the callbacks have returned
-	free func() // lets others write again; SQLite
+	err  error // why it did not begin
+	over bool  // the callbacks have returned
+	// SQLite: what lets others write again, and whether COMMIT leaves the disk to
+	// a flush that others share.
+	free      func()
+	unflushed bool
+}
+
+func (s *Store) beginTx(r *run) (*sql.Tx, error) {
+	if s.writer != nil {
+		return s.beginSQLite(r)
+	}
+	return s.db.BeginTx(r.ctx, r.opts)
 }
 
 func (r *run) begin() (*sql.Tx, error) {
@@ -147,6 +157,13 @@ func (r *run) commit() error {
 	}
 	if err := r.tx.Commit(); err != nil {
 		return r.cause(r.store.explain(r.ctx, "commit", err))
+	}
+	if r.unflushed {
+		r.free()
+		r.free = nil
+		if err := r.store.flush(r.ctx); err != nil {
+			return r.cause(r.store.explain(r.ctx, "flush", err))
+		}
 	}
 	r.store.notes.Add(r.claim.Key, r.claim.Token)
 	return nil

@@ -47,3 +47,6 @@ DELETE FROM sonzaihook_done WHERE rowid IN (
 // statement the file's writer. A transaction that reads first may find that it can
 // no longer become it.
 const SQLiteLock = "DELETE FROM sonzaihook_leases WHERE 0"
+
+// SQLiteTouch does the same and writes a page, so that COMMIT flushes the file.
+const SQLiteTouch = "UPDATE sonzaihook_schema SET version = version"
