@@ -148,10 +148,17 @@ func (s *Store) Check(ctx context.Context) error {
 	if err != nil {
 		return s.explain(ctx, "check", err)
 	}
-	if version != sqlclaim.Version {
-		return fmt.Errorf("%w: check: the tables have version %d, this program needs %d", ErrSchema, version, sqlclaim.Version)
+	if err := s.checkVersion("check", version); err != nil {
+		return err
 	}
 	return s.checkServer(ctx)
+}
+
+func (s *Store) checkVersion(what string, version int) error {
+	if version != sqlclaim.Version {
+		return fmt.Errorf("%w: %s: the tables have version %d, this program needs %d", ErrSchema, what, version, sqlclaim.Version)
+	}
+	return nil
 }
 
 func (s *Store) checkServer(ctx context.Context) error {

@@ -10,15 +10,16 @@ import (
 // sweepBatch is how many rows one transaction deletes, so that nobody waits for it.
 const sweepBatch = 1000
 
-// Sweep deletes the rows whose time has been over for a minute, of all namespaces,
-// a thousand at a time, and returns how many. Nothing else does it: call it every
+// Sweep deletes the rows whose time has been over for a minute, and the dead
+// deliveries of queues whose retention is over, of all namespaces, a thousand at a
+// time, and returns how many. Nothing else does it: call it every
 // minute or so, from a ticker of the program's or from a scheduled job, by one
 // instance or by all. On PostgreSQL one at a time works, and the others return 0.
 // Rows that stay longer cost space, not correctness. What was deleted before an
 // error is counted.
 func (s *Store) Sweep(ctx context.Context) (int64, error) {
 	var total int64
-	for _, statement := range []sqlclaim.Statement{s.statements.SweepLeases, s.statements.SweepDone} {
+	for _, statement := range []sqlclaim.Statement{s.statements.SweepLeases, s.statements.SweepDone, s.statements.SweepDead} {
 		for {
 			n, err := s.sweepSome(ctx, statement)
 			total += n

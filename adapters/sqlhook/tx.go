@@ -83,6 +83,11 @@ func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 	if !ok {
 		return fmt.Errorf("%w: CommitTx", ErrNoClaim)
 	}
+	if t := takenFrom(ctx, s); t != nil && t.ride() {
+		if _, err := t.queue.delete(ctx, tx, t); err != nil {
+			return s.explain(ctx, "leave queue", err)
+		}
+	}
 	return s.mark(ctx, tx, claim)
 }
 
@@ -152,6 +157,13 @@ func (r *run) commit() error {
 	if r.tx == nil {
 		return r.err // a callback that could not begin must not pass for one that did
 	}
+	t := takenFrom(r.ctx, r.store)
+	rides := t != nil && t.ride()
+	if rides {
+		if _, err := t.queue.delete(r.ctx, r.tx, t); err != nil {
+			return r.cause(r.store.explain(r.ctx, "leave queue", err))
+		}
+	}
 	if err := r.store.mark(r.ctx, r.tx, r.claim); err != nil {
 		return r.cause(err)
 	}
@@ -166,6 +178,9 @@ func (r *run) commit() error {
 		}
 	}
 	r.store.notes.Add(r.claim.Key, r.claim.Token)
+	if rides {
+		t.left.Store(true)
+	}
 	return nil
 }
 

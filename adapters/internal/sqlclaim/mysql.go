@@ -34,4 +34,6 @@ VALUES (@namespace, @key, @token, {now} + @span)`),
 DELETE FROM sonzaihook_leases WHERE expires < {now} - ` + grace + ` ORDER BY expires LIMIT @limit`),
 	SweepDone: mysql(`
 DELETE FROM sonzaihook_done WHERE expires < {now} - ` + grace + ` ORDER BY expires LIMIT @limit`),
+	SweepDead: mysql(`
+DELETE FROM sonzaihook_queue WHERE state = 1 AND due < {now} ORDER BY due LIMIT @limit`),
 }

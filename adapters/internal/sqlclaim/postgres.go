@@ -43,6 +43,10 @@ DELETE FROM sonzaihook_leases WHERE (namespace, id) IN (
 DELETE FROM sonzaihook_done WHERE (namespace, id) IN (
   SELECT namespace, id FROM sonzaihook_done WHERE expires < {now} - ` + grace + `
   ORDER BY expires LIMIT @limit::int FOR UPDATE SKIP LOCKED)`),
+	SweepDead: postgres(`
+DELETE FROM sonzaihook_queue WHERE seq IN (
+  SELECT seq FROM sonzaihook_queue WHERE state = 1 AND due < {now}
+  ORDER BY due LIMIT @limit::int FOR UPDATE SKIP LOCKED)`),
 }
 
 // PostgresUnsynced are the statements of [Postgres] with a claim that does not wait

@@ -86,7 +86,7 @@ func Schema(database string) string {
 }
 
 // Version is the version of the tables that this code needs, and works with.
-const Version = 1
+const Version = 2
 
 // PostgreSQL's advisory locks under which tables are made and cleaned, one for each
 // schema. They end with their transaction.

@@ -112,6 +112,8 @@ type Statements struct {
 	Release Statement
 	// SweepLeases and SweepDone delete some of the rows whose time is long over.
 	SweepLeases, SweepDone Statement
+	// SweepDead deletes some of a queue's dead deliveries whose retention is over.
+	SweepDead Statement
 }
 
 // maxKey is how long a key may be in the tables. The receiver's are shorter.
@@ -138,3 +140,9 @@ func Microseconds(d time.Duration) int64 {
 // grace is how long a row stays after its time is over, in microseconds, so that
 // a holder that is late still finds its lease.
 const grace = "60000000"
+
+// Now is an expression for the time of a database's clock, in microseconds since
+// 1970: "postgres", "sqlite" or "mysql".
+func Now(database string) string {
+	return map[string]string{"postgres": postgresNow, "sqlite": sqliteNow, "mysql": mysqlNow}[database]
+}

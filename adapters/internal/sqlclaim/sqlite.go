@@ -41,6 +41,9 @@ DELETE FROM sonzaihook_leases WHERE rowid IN (
 	SweepDone: sqlite(`
 DELETE FROM sonzaihook_done WHERE rowid IN (
   SELECT rowid FROM sonzaihook_done WHERE expires < {now} - ` + grace + ` ORDER BY expires LIMIT @limit)`),
+	SweepDead: sqlite(`
+DELETE FROM sonzaihook_queue WHERE seq IN (
+  SELECT seq FROM sonzaihook_queue WHERE state = 1 AND due < {now} ORDER BY due LIMIT @limit)`),
 }
 
 // SQLiteLock writes no row, and yet makes the transaction in which it is the first
