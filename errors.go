@@ -1,6 +1,12 @@
 package sonzaihook
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/wire"
+)
 
 // What can go wrong, one value each. Every error of this package wraps one of
 // these and is matched with [errors.Is]. None holds a secret, a signature, an
@@ -9,24 +15,36 @@ import "errors"
 // Refusals of the signature; all are answered with the same 401.
 var (
 	// ErrMissingSignature: the Sonzai-Signature header is absent or empty.
-	ErrMissingSignature = errors.New("sonzaihook: missing signature")
+	ErrMissingSignature = signature.ErrMissing
 	// ErrMalformedSignature: the header does not have the documented form.
-	ErrMalformedSignature = errors.New("sonzaihook: malformed signature")
+	ErrMalformedSignature = signature.ErrMalformed
 	// ErrSignatureMismatch: no configured secret signs this body so.
-	ErrSignatureMismatch = errors.New("sonzaihook: signature mismatch")
+	ErrSignatureMismatch = signature.ErrMismatch
 	// ErrTimestampOutsideTolerance: the signature is too old or too new.
-	ErrTimestampOutsideTolerance = errors.New("sonzaihook: timestamp outside tolerance")
+	ErrTimestampOutsideTolerance = signature.ErrTimestamp
 	// ErrSecretOfOtherType: a secret verified the delivery, but that secret
-	// belongs to another event type than the one that the delivery carries.
-	ErrSecretOfOtherType = errors.New("sonzaihook: signed with the secret of another event type")
+	// belongs to another event type than the one that the delivery carries. A
+	// receiver looks for such a secret up to 32 times a second; beyond that the
+	// error is ErrSignatureMismatch.
+	ErrSecretOfOtherType = signature.ErrOtherType
 	// ErrWrongAuthorization: the Authorization header is not the one given to
 	// [WithAuthorization].
 	ErrWrongAuthorization = errors.New("sonzaihook: wrong authorization")
 )
 
-// ErrSecretAwaited means that no configured secret signs this body so, but a new one is
-// under way, see [Receiver.RotateFrom]. It is answered 503.
-var ErrSecretAwaited = errors.New("sonzaihook: signature mismatch while a new secret is awaited")
+// Signatures that cannot be judged yet; all are answered 503.
+var (
+	// ErrSecretAwaited: no configured secret signs this body so, but a new one is
+	// under way, see [Receiver.RotateFrom].
+	ErrSecretAwaited = signature.ErrAwaited
+	// ErrSecretSource: the function of [WithSecretSource] failed, and no secret that
+	// is known signs this body so.
+	ErrSecretSource = signature.ErrSource
+)
+
+// ErrUnknownProject is what the function of [WithSecretSource] returns for a project
+// that does not exist. Its deliveries are refused.
+var ErrUnknownProject = signature.ErrUnknownProject
 
 // Refusals of the request around the body.
 var (
@@ -45,44 +63,48 @@ var (
 
 // What becomes of an authentic delivery that was not processed.
 var (
-	// ErrUndecodable: the body is not one JSON object of the expected form.
-	ErrUndecodable = errors.New("sonzaihook: undecodable body")
+	// ErrUndecodable: the body is not one JSON object with an event type.
+	ErrUndecodable = wire.ErrUndecodable
+	// ErrMisfit: a struct that was given to [On] does not fit the payload. The text
+	// names the struct and the fields.
+	ErrMisfit = wire.ErrMisfit
 	// ErrInvalid: the [Validator] refused the event.
 	ErrInvalid = errors.New("sonzaihook: invalid event")
-	// ErrPanicked: a callback panicked.
+	// ErrPanicked: code of the user's panicked.
 	ErrPanicked = errors.New("sonzaihook: callback panicked")
 	// ErrHandlerTimeout: a callback ran past [WithHandlerTimeout]. It is also
 	// the cause of the context that the callback was given.
-	ErrHandlerTimeout = errors.New("sonzaihook: handler timeout")
+	ErrHandlerTimeout = once.ErrHandlerTimeout
 	// ErrInFlight: a copy of the delivery is running right now.
-	ErrInFlight = errors.New("sonzaihook: delivery in flight")
+	ErrInFlight = once.ErrInFlight
 	// ErrQueueUnavailable: the function of [WithHandOff] returned an error.
 	ErrQueueUnavailable = errors.New("sonzaihook: queue unavailable")
 	// ErrNoDeadLetter: [Receiver.DeadLetter] was called and no function is
 	// registered with [Receiver.OnDeadLetter].
 	ErrNoDeadLetter = errors.New("sonzaihook: no dead letter function")
 	// ErrShuttingDown: [Receiver.Shutdown] was called.
-	ErrShuttingDown = errors.New("sonzaihook: shutting down")
+	ErrShuttingDown = once.ErrShuttingDown
 	// ErrOverloaded: as many deliveries run as [WithMaxInFlight] allows.
-	ErrOverloaded = errors.New("sonzaihook: too many deliveries in flight")
+	ErrOverloaded = once.ErrOverloaded
 )
 
 // What a [Store] reports.
 var (
 	// ErrStoreUnavailable: a claim failed or took too long.
-	ErrStoreUnavailable = errors.New("sonzaihook: store unavailable")
+	ErrStoreUnavailable = once.ErrStoreUnavailable
 	// ErrStoreFull: a bounded store holds nothing but running claims.
-	ErrStoreFull = errors.New("sonzaihook: store full")
+	ErrStoreFull = once.ErrStoreFull
 	// ErrLeaseLost: the claim belongs to another holder by now. It is also the
 	// cause of the context of a callback whose claim could not be renewed.
-	ErrLeaseLost = errors.New("sonzaihook: lease lost")
+	ErrLeaseLost = once.ErrLeaseLost
 )
 
 // What a caller got wrong.
 var (
-	// ErrInvalidSecret: a secret is absent, blank, nothing but "whsec_", or has
-	// white space at either end.
-	ErrInvalidSecret = errors.New("sonzaihook: invalid secret")
+	// ErrInvalidSecret: a secret is absent, blank, nothing but "whsec_", has white
+	// space at either end, or still carries what it was wrapped in: quotes, the name
+	// of a variable, a placeholder, a byte order mark or an invisible character.
+	ErrInvalidSecret = signature.ErrInvalidSecret
 	// ErrInvalidOption: an option was given a value that it cannot have.
 	ErrInvalidOption = errors.New("sonzaihook: invalid option")
 )

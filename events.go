@@ -2,7 +2,14 @@ package sonzaihook
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"slices"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // EventType names a kind of event, as the platform's documentation spells it.
@@ -20,37 +27,73 @@ const (
 	EventConsolidation EventType = "agent.consolidation"
 )
 
+// documentedType is a row of the table of documented types.
+type documentedType struct {
+	typ EventType
+	// names are what the live dispatcher calls it (observed), beside the type.
+	names []string
+	// decoder makes its events, and knows the natural key of its payload.
+	decoder *decoder
+}
+
+// documented is the one table of the documented types, in the order of the
+// platform's documentation. A further type is a row here, its constant, its struct
+// and its OnX.
+var documented = []documentedType{
+	{EventMessage, nil, newDecoder(completeMessage)},
+	{EventMoodChange, []string{"on_mood_updated"}, newDecoder(completeMoodChange)},
+	{EventMemoryAdded, []string{"memory.created"}, newDecoder(completeMemoryAdded)},
+	{EventBreakthrough, []string{"on_breakthrough_detected"}, newDecoder(completeBreakthrough)},
+	{EventWakeup, []string{"on_wakeup_ready"}, newDecoder(completeWakeup)},
+	{EventConsolidation, nil, newDecoder(completeConsolidation)},
+}
+
+// byName finds the row of a type under each of its names.
+var byName = func() map[string]*documentedType {
+	rows := make(map[string]*documentedType)
+	for i := range documented {
+		row := &documented[i]
+		for _, name := range WireNames(row.typ) {
+			rows[name] = row
+		}
+	}
+	return rows
+}()
+
 // EventTypes returns the documented event types, in the order of the
 // documentation. The slice is the caller's.
 func EventTypes() []EventType {
-	return []EventType{
-		EventMessage, EventMoodChange, EventMemoryAdded,
-		EventBreakthrough, EventWakeup, EventConsolidation,
+	types := make([]EventType, len(documented))
+	for i, row := range documented {
+		types[i] = row.typ
 	}
+	return types
+}
+
+// WireNames returns the names that the platform uses on the wire for a documented
+// type, the documented name first. For any other type it returns the name itself.
+// The slice is the caller's.
+func WireNames(t EventType) []string {
+	at := slices.IndexFunc(documented, func(row documentedType) bool { return row.typ == t })
+	if at < 0 {
+		return []string{string(t)}
+	}
+	return append([]string{string(t)}, documented[at].names...)
 }
 
 // CanonicalType returns the documented type that a name on the wire stands for.
-// The platform's dispatcher uses names of its own for some types ("memory.created",
+// The platform's dispatcher has other names for some types ("memory.created",
 // observed); a name without a documented type is returned as it is.
 func CanonicalType(name string) EventType { return canonical(name) }
 
 func canonical[S ~string | ~[]byte](name S) EventType {
-	switch string(name) {
-	case "agent.message":
-		return EventMessage
-	case "agent.mood_change", "on_mood_updated":
-		return EventMoodChange
-	case "agent.memory_added", "memory.created":
-		return EventMemoryAdded
-	case "agent.breakthrough", "on_breakthrough_detected":
-		return EventBreakthrough
-	case "agent.wakeup", "on_wakeup_ready":
-		return EventWakeup
-	case "agent.consolidation":
-		return EventConsolidation
+	if row := byName[string(name)]; row != nil {
+		return row.typ
 	}
 	return EventType(name)
 }
+
+func isDocumentedName(name string) bool { return byName[name] != nil }
 
 // Event is one event as a callback receives it. T is the type of its payload:
 // one of the six structs of this package, or a type of the user's own.
@@ -83,7 +126,8 @@ type Event[T any] struct {
 	// Data is the payload, from under "data" or "payload", or from beside the
 	// envelope's own fields.
 	Data T
-	// Raw is the whole signed body, byte for byte, unknown fields included.
+	// Raw is the whole signed body, byte for byte, unknown fields included, less a
+	// byte order mark before it.
 	Raw json.RawMessage
 	// Misfit holds the JSON names of fields whose value did not fit and that are
 	// zero for it. Raw has what was sent.
@@ -91,16 +135,23 @@ type Event[T any] struct {
 }
 
 // String names the event without its content, so that it may be logged.
-func (e *Event[T]) String() string { return describe(e.Type, e.ID) }
+func (e Event[T]) String() string { return describe(e.Type, e.ID) }
 
 // GoString is String, so that no verb prints the content by accident.
-func (e *Event[T]) GoString() string { return e.String() }
+func (e Event[T]) GoString() string { return e.String() }
+
+// Format prints what String returns, whatever the verb.
+func (e Event[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.String()) }
+
+// LogValue logs what String returns.
+func (e Event[T]) LogValue() slog.Value { return slog.StringValue(e.String()) }
 
 func describe(t EventType, id string) string {
+	name := bounded(string(t), maxLoggedName)
 	if id == "" {
-		return string(t)
+		return name
 	}
-	return string(t) + " " + id
+	return name + " " + bounded(id, maxLoggedName)
 }
 
 // The events of the documented types.
@@ -133,10 +184,13 @@ const (
 // Delivery is one authentic event before it is decoded for a callback.
 // Middleware, dead letters and [Receiver.Dispatch] work with it. A receiver
 // never changes a Delivery after it has handed it out, and its Body may be kept.
+// What user code writes to it does not change which delivery is claimed and
+// reported; middleware may hand on another Body, which is then decoded anew.
 type Delivery struct {
-	// ID is the identity by which a copy is recognised: the envelope's event id;
-	// else the type and its natural key ("agent.wakeup:wk_1"); else a digest of
-	// what was signed. [WithIdentity] replaces it.
+	// ID is the identity by which a copy is recognised. It holds the project, the
+	// type, the agent, and then the first that the event has: its event_id; its id,
+	// or the natural key of its payload, with a digest of the payload; else a digest
+	// of what was signed. [WithIdentity] replaces it. Its form is not a promise.
 	ID string
 	// Type is the documented type, also where the wire used another name for it.
 	Type EventType
@@ -156,43 +210,119 @@ type Delivery struct {
 	// Body is the whole body, byte for byte.
 	Body []byte
 
-	proof   proof
-	natural string   // the natural key, where an identity function may ask for it
-	attempt *attempt // memory for the attempt at it
-	route   *route
-	events  []placed // one *Event[T] for each shape of the route
-	first   [1]placed
-}
-
-// proof is what authenticated a delivery; it is empty where the caller of
-// Dispatch vouches for it.
-type proof struct {
-	key       *key
-	exclusive bool      // no other event type has the key
-	claimed   EventType // the type as peeked, empty where unreadable
-	path      string    // the type as the URL names it; not signed
+	natural string // the natural key, where an identity function may ask for it
 }
 
 // String names the delivery without its body, so that it may be logged.
-func (d *Delivery) String() string { return describe(d.Type, d.ID) }
+func (d Delivery) String() string { return describe(d.Type, d.ID) }
 
 // GoString is String, so that no verb prints the body by accident.
-func (d *Delivery) GoString() string { return d.String() }
+func (d Delivery) GoString() string { return d.String() }
 
-// WireNames returns the names that the platform uses on the wire for a documented
-// type, the documented name first. For any other type it returns the name itself.
-// The slice is the caller's.
-func WireNames(t EventType) []string {
-	names := []string{string(t)}
-	switch t {
-	case EventMoodChange:
-		names = append(names, "on_mood_updated")
-	case EventMemoryAdded:
-		names = append(names, "memory.created")
-	case EventBreakthrough:
-		names = append(names, "on_breakthrough_detected")
-	case EventWakeup:
-		names = append(names, "on_wakeup_ready")
+// Format prints what String returns, whatever the verb.
+func (d Delivery) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// LogValue logs what String returns.
+func (d Delivery) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+// anyEvent is an *Event of any T.
+type anyEvent interface {
+	// place tells the event of the delivery that it came in.
+	place(d *Delivery, m *message)
+	// subject returns what there is to validate, or nil.
+	subject() any
+}
+
+func (e *Event[T]) place(d *Delivery, m *message) {
+	e.ID, e.Type, e.Name, e.Source = m.eventID(d.ID), d.Type, d.Name, d.Source
+	e.Raw, e.Misfit = m.body, m.misfit
+	if d.Project != "" {
+		e.ProjectID = d.Project
 	}
-	return names
+}
+
+// message is what is known of a body once its envelope is decoded.
+type message struct {
+	body    []byte // the JSON, without a byte order mark
+	env     wire.Envelope
+	read    bool     // the envelope is decoded
+	misfit  []string // fields that did not fit
+	key     string   // the natural key of the payload
+	content []byte   // the payload, where no documented struct took it; nil if not looked for
+}
+
+// decoder makes events of one T.
+type decoder struct {
+	typ    reflect.Type
+	decode func(m *message) (anyEvent, error)
+}
+
+// newDecoder returns the decoder of a documented type. complete fills the fields
+// that have other names or stand in the envelope, and returns the natural key.
+func newDecoder[T any](complete func(*Event[T], *wire.Envelope) (key string)) *decoder {
+	layouts := wire.NewLayouts[T]()
+	return &decoder{typ: reflect.TypeFor[T](), decode: func(m *message) (anyEvent, error) {
+		e := &Event[T]{}
+		var err error
+		if m.misfit, err = layouts.Decode(m.body, &m.env, &e.Data); err != nil {
+			return nil, err
+		}
+		m.read = true
+		e.envelope(&m.env)
+		m.key = complete(e, &m.env)
+		return e, nil
+	}}
+}
+
+// newCustomDecoder returns a decoder of a T that the user has chosen.
+func newCustomDecoder[T any]() *decoder {
+	return &decoder{typ: reflect.TypeFor[T](), decode: func(m *message) (anyEvent, error) {
+		if err := m.findContent(); err != nil {
+			return nil, err
+		}
+		e := &Event[T]{}
+		e.envelope(&m.env)
+		return e, wire.DecodeCustom(m.content, &e.Data)
+	}}
+}
+
+// rawDecoder leaves the payload as it is.
+var rawDecoder = &decoder{typ: reflect.TypeFor[json.RawMessage](), decode: func(m *message) (anyEvent, error) {
+	if err := m.findContent(); err != nil {
+		return nil, err
+	}
+	e := &Event[json.RawMessage]{Data: slices.Clone(m.content)}
+	e.envelope(&m.env)
+	return e, nil
+}}
+
+// findContent finds the payload of a body whose envelope may be decoded already.
+func (m *message) findContent() error {
+	if m.content != nil {
+		return nil
+	}
+	var env wire.Envelope
+	content, misfit, err := wire.DecodeEnvelope(m.body, &env)
+	if err != nil {
+		return err
+	}
+	m.content = content
+	if !m.read {
+		m.env, m.misfit, m.read = env, misfit, true
+	}
+	return nil
+}
+
+// eventID returns the envelope's id, or the given identity where it has none.
+func (m *message) eventID(identity string) string {
+	for _, id := range []string{m.env.EventID, m.env.ID} {
+		if !isPlaceholder(id) {
+			return id
+		}
+	}
+	return identity
+}
+
+func (e *Event[T]) envelope(env *wire.Envelope) {
+	e.AgentID, e.UserID, e.ProjectID, e.CreatedAt = env.AgentID, env.UserID, env.ProjectID, env.Time()
 }

@@ -76,12 +76,12 @@ func ExampleReceiver_OnDeadLetter() {
 		return sonzaihook.Permanent(errors.New("no such user"))
 	})
 	hooks.OnDeadLetter(func(_ context.Context, d *sonzaihook.Delivery, why error) error {
-		fmt.Printf("keep %v: %v\n", d, why)
+		fmt.Printf("keep %v: %v\n", d.Type, why)
 		return nil
 	})
 	deliver(hooks, `{"event_type":"agent.wakeup","wakeup":{"wakeup_id":"wk_1"}}`)
 	// Output:
-	// keep agent.wakeup agent.wakeup:wk_1: no such user
+	// keep agent.wakeup: no such user
 	// 422 {"type":"about:blank","title":"Unprocessable Entity","status":422,"code":"rejected"}
 }
 
@@ -93,8 +93,8 @@ func ExampleReceiver_Use() {
 	}
 	hooks.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
 		return func(ctx context.Context, d *sonzaihook.Delivery) error {
-			fmt.Println("begin", d.ID)
-			defer fmt.Println("end", d.ID)
+			fmt.Println("begin", d.Type)
+			defer fmt.Println("end", d.Type)
 			return next(ctx, d)
 		}
 	})
@@ -104,9 +104,9 @@ func ExampleReceiver_Use() {
 	})
 	deliver(hooks, `{"event_type":"agent.message","event_id":"evt_1","content":"How was the recital?"}`)
 	// Output:
-	// begin evt_1
+	// begin agent.message
 	// How was the recital?
-	// end evt_1
+	// end agent.message
 	// 200 {"code":"processed"}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func FuzzReceive(f *testing.F) {
 		switch out.Code {
 		case sonzaihook.CodeProcessed:
 			require.Equal(t, []int{1, 0}, []int{runs, dead})
-			require.True(t, json.Valid(body), "%q", body)
+			require.True(t, json.Valid(bytes.TrimPrefix(body, []byte("\ufeff"))), "%q", body)
 			require.NotEmpty(t, out.Type)
 			require.NotEmpty(t, out.DeliveryID)
 			require.Equal(t, sonzaihook.CodeDuplicate, hooks.Receive(t.Context(), signed, body).Code)
@@ -152,11 +153,18 @@ func FuzzDecode(f *testing.F) {
 			require.ErrorIs(t, err, sonzaihook.ErrUndecodable)
 			return
 		}
-		require.Equal(t, plainType(t, body), d.Name)
+		if name := plainType(t, body); name != "" {
+			require.Equal(t, name, d.Name)
+		}
 		require.Equal(t, sonzaihook.CanonicalType(d.Name), d.Type)
 		require.Equal(t, body, d.Body)
 		for _, typ := range sonzaihook.EventTypes() {
 			bound, err := verify(hooks, body, "secret of "+string(typ), now)
+			if plainType(t, body) == "" { // then the secret names it
+				require.NoError(t, err)
+				require.Equal(t, typ, bound.Type)
+				continue
+			}
 			if typ != d.Type {
 				require.ErrorIs(t, err, sonzaihook.ErrSecretOfOtherType)
 				continue
@@ -180,11 +188,23 @@ func verify(hooks *sonzaihook.Receiver, body []byte, secret string, at time.Time
 func plainType(t *testing.T, body []byte) string {
 	t.Helper()
 	var envelope map[string]any
-	require.NoError(t, json.Unmarshal(body, &envelope))
-	for _, key := range []string{"event_type", "type", "event"} {
-		if name, ok := envelope[key].(string); ok && name != "" {
-			return name
+	require.NoError(t, json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &envelope))
+	text := func(key string) string {
+		name, _ := envelope[key].(string)
+		if strings.TrimSpace(name) == "" {
+			return ""
 		}
+		return name
 	}
-	return ""
+	known := func(name string) bool {
+		return slices.ContainsFunc(sonzaihook.EventTypes(), func(t sonzaihook.EventType) bool { return sonzaihook.CanonicalType(name) == t })
+	}
+	switch first, second := text("type"), text("event"); {
+	case text("event_type") != "":
+		return text("event_type")
+	case !known(first) && known(second), first == "":
+		return second
+	default:
+		return first
+	}
 }

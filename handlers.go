@@ -3,14 +3,10 @@ package sonzaihook
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // Handler handles one authentic delivery. Middleware is made of it.
@@ -19,32 +15,32 @@ type Handler func(ctx context.Context, d *Delivery) error
 // OnMessage registers a callback for [EventMessage]; see [On] for what all
 // callbacks have in common.
 func (r *Receiver) OnMessage(fn func(context.Context, *MessageEvent) error) {
-	register(r, EventMessage, messageShape, fn)
+	register(r, EventMessage, byName[string(EventMessage)].decoder, fn)
 }
 
 // OnMoodChange registers a callback for [EventMoodChange]; see [On].
 func (r *Receiver) OnMoodChange(fn func(context.Context, *MoodChangeEvent) error) {
-	register(r, EventMoodChange, moodChangeShape, fn)
+	register(r, EventMoodChange, byName[string(EventMoodChange)].decoder, fn)
 }
 
 // OnMemoryAdded registers a callback for [EventMemoryAdded]; see [On].
 func (r *Receiver) OnMemoryAdded(fn func(context.Context, *MemoryAddedEvent) error) {
-	register(r, EventMemoryAdded, memoryAddedShape, fn)
+	register(r, EventMemoryAdded, byName[string(EventMemoryAdded)].decoder, fn)
 }
 
 // OnBreakthrough registers a callback for [EventBreakthrough]; see [On].
 func (r *Receiver) OnBreakthrough(fn func(context.Context, *BreakthroughEvent) error) {
-	register(r, EventBreakthrough, breakthroughShape, fn)
+	register(r, EventBreakthrough, byName[string(EventBreakthrough)].decoder, fn)
 }
 
 // OnWakeup registers a callback for [EventWakeup]; see [On].
 func (r *Receiver) OnWakeup(fn func(context.Context, *WakeupEvent) error) {
-	register(r, EventWakeup, wakeupShape, fn)
+	register(r, EventWakeup, byName[string(EventWakeup)].decoder, fn)
 }
 
 // OnConsolidation registers a callback for [EventConsolidation]; see [On].
 func (r *Receiver) OnConsolidation(fn func(context.Context, *ConsolidationEvent) error) {
-	register(r, EventConsolidation, consolidationShape, fn)
+	register(r, EventConsolidation, byName[string(EventConsolidation)].decoder, fn)
 }
 
 // On registers a callback for events of type t with a payload of the caller's
@@ -65,13 +61,13 @@ func (r *Receiver) OnConsolidation(fn func(context.Context, *ConsolidationEvent)
 // safe at any time and counts from the next delivery on. On panics if t is empty
 // or [AnyEvent], or if fn is nil.
 func On[T any](r *Receiver, t EventType, fn func(context.Context, *Event[T]) error) {
-	register(r, t, newShape[T](), fn)
+	register(r, t, decoderOf[T](canonical(t)), fn)
 }
 
 // OnOther registers a callback for the deliveries of every type for which there
 // is no callback. Data is what stands under "data" or "payload", else the body.
 func (r *Receiver) OnOther(fn func(context.Context, *Event[json.RawMessage]) error) {
-	register(r, AnyEvent, rawShape, fn)
+	register(r, AnyEvent, rawDecoder, fn)
 }
 
 // OnDeadLetter registers a function for authentic deliveries that are about to
@@ -86,164 +82,93 @@ func (r *Receiver) OnDeadLetter(fn func(context.Context, *Delivery, error) error
 	if fn == nil {
 		panic("sonzaihook: OnDeadLetter with a nil function")
 	}
-	r.routes.change(func(next *routeTable) { next.deadLetter = append(next.deadLetter, fn) })
+	r.change(func(next *routeTable) { next.deadLetter = append(next.deadLetter, fn) })
+}
+
+// DeadLetter offers a delivery to the functions of [Receiver.OnDeadLetter], in
+// the order of their registration. A queue's worker calls it when it gives up, with
+// the reason. It returns nil if all of them kept the delivery, [ErrNoDeadLetter] if
+// there is none, or the first error; a panic is an error that wraps [ErrPanicked].
+// The context should have a deadline: DeadLetter sets none.
+func (r *Receiver) DeadLetter(ctx context.Context, d *Delivery, why error) error {
+	keep := r.routes.Load().deadLetter
+	if len(keep) == 0 {
+		return ErrNoDeadLetter
+	}
+	for _, fn := range keep {
+		if err := keepOne(ctx, fn, d, why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Use wraps middleware round the callbacks. It runs after a delivery is
 // authenticated, decoded and claimed, under the same deadline and recovery as
 // the callbacks, and only where there are callbacks. The first one registered
 // is the outermost. Middleware that does not call next answers for it: its error
-// or nil counts as the callbacks'.
+// or nil counts as the callbacks'. It may hand on a delivery with another Body,
+// which is then decoded anew.
+//
+// middleware is called once, before Use returns, and may itself register callbacks
+// and middleware. Use panics if it, or the handler that it returns, is nil.
 func (r *Receiver) Use(middleware func(next Handler) Handler) {
 	if middleware == nil {
 		panic("sonzaihook: Use with a nil middleware")
 	}
-	r.routes.change(func(next *routeTable) { next.middleware = append(next.middleware, middleware) })
+	l := &link{routes: &r.routes}
+	if l.handler = middleware(l.next); l.handler == nil {
+		panic("sonzaihook: Use with a middleware that returns a nil handler")
+	}
+	r.change(func(next *routeTable) {
+		l.at = len(next.middleware)
+		next.middleware = append(next.middleware, l)
+	})
 }
 
 // Types returns the event types for which there is a callback, sorted. The
 // types that only [Receiver.OnOther] takes are not among them.
 func (r *Receiver) Types() []EventType {
-	types := slices.Collect(maps.Keys(r.routes.table.Load().byType))
+	types := slices.Collect(maps.Keys(r.routes.Load().byType))
 	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
 	slices.Sort(types)
 	return types
 }
 
-// The shapes of the documented payloads, shared by all receivers.
-var (
-	messageShape       = newShape[Message]()
-	moodChangeShape    = newShape[MoodChange]()
-	memoryAddedShape   = newShape[MemoryAdded]()
-	breakthroughShape  = newShape[Breakthrough]()
-	wakeupShape        = newShape[Wakeup]()
-	consolidationShape = newShape[Consolidation]()
-	rawShape           = newShape[json.RawMessage]()
-)
-
-// route is what happens to the deliveries of one type.
-type route struct {
-	shapes    []*shape
-	callbacks []callback
+// change registers something, for the deliveries from now on.
+func (r *Receiver) change(edit func(next *routeTable)) {
+	r.routes.Change(func(now *routeTable) *routeTable {
+		next := now.clone()
+		edit(next)
+		return next
+	})
 }
 
-// callback is one registered function and which of its route's shapes it takes.
-type callback struct {
-	shape int
-	run   func(ctx context.Context, event placed) error
-}
-
-// with returns a route with one more callback. Routes do not change, because
-// deliveries run through them.
-func (rt *route) with(s *shape, run func(context.Context, placed) error) *route {
-	next := &route{}
-	if rt != nil {
-		next.shapes, next.callbacks = slices.Clone(rt.shapes), slices.Clone(rt.callbacks)
+// decoderOf returns the decoder of a T: that of the type's row if T is its struct.
+func decoderOf[T any](t EventType) *decoder {
+	if row := byName[string(t)]; row != nil && row.decoder.typ == reflect.TypeFor[T]() {
+		return row.decoder
 	}
-	at := slices.IndexFunc(next.shapes, func(other *shape) bool { return other.typ == s.typ })
-	if at < 0 {
-		at = len(next.shapes)
-		next.shapes = append(next.shapes, s)
+	if reflect.TypeFor[T]() == rawDecoder.typ {
+		return rawDecoder
 	}
-	next.callbacks = append(next.callbacks, callback{shape: at, run: run})
-	return next
+	return newCustomDecoder[T]()
 }
 
-// routeTable is everything that was registered, as one delivery sees it.
-type routeTable struct {
-	byType     map[EventType]*route // AnyEvent: whatever no other takes
-	middleware []func(Handler) Handler
-	deadLetter []func(context.Context, *Delivery, error) error
-	chain      Handler // the callbacks inside of the middleware
-}
-
-// find returns the route of a type, or nil.
-func (t *routeTable) find(typ EventType) *route {
-	if rt := t.byType[typ]; rt != nil {
-		return rt
-	}
-	return t.byType[AnyEvent]
-}
-
-// routing holds the current table. A change replaces it whole.
-type routing struct {
-	mu    sync.Mutex
-	table atomic.Pointer[routeTable]
-	run   Handler // what stands innermost in every chain
-}
-
-func (rs *routing) change(edit func(next *routeTable)) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	next := &routeTable{byType: map[EventType]*route{}}
-	if now := rs.table.Load(); now != nil {
-		*next = routeTable{
-			byType:     make(map[EventType]*route, len(now.byType)+1),
-			middleware: slices.Clone(now.middleware),
-			deadLetter: slices.Clone(now.deadLetter),
-		}
-		for t, rt := range now.byType {
-			next.byType[t] = rt
-		}
-	}
-	edit(next)
-	next.chain = rs.run
-	for _, middleware := range slices.Backward(next.middleware) {
-		next.chain = middleware(next.chain)
-	}
-	rs.table.Store(next)
-}
-
-func register[T any](r *Receiver, t EventType, s *shape, fn func(context.Context, *Event[T]) error) {
+func register[T any](r *Receiver, t EventType, d *decoder, fn func(context.Context, *Event[T]) error) {
 	if fn == nil {
 		panic(fmt.Sprintf("sonzaihook: nil callback for event type %q", t))
 	}
 	t = canonical(t)
-	if t == "" || (t == AnyEvent && s.typ != reflect.TypeFor[json.RawMessage]()) {
+	if t == "" || t == AnyEvent && d != rawDecoder {
 		panic(fmt.Sprintf("sonzaihook: %q is not an event type, use OnOther for all the others", t))
 	}
-	run := func(ctx context.Context, event placed) error { return fn(ctx, event.(*Event[T])) }
-	r.routes.change(func(next *routeTable) { next.byType[t] = next.byType[t].with(s, run) })
-}
-
-// verdict is an error by which a callback chooses the answer.
-type verdict struct {
-	answer *answer
-	err    error
-	after  time.Duration
-}
-
-func (v *verdict) Error() string { return v.err.Error() }
-func (v *verdict) Unwrap() error { return v.err }
-
-// Permanent marks an error that no retry will mend. The answer is 422, the
-// platform stops, and [Receiver.OnDeadLetter] is asked first.
-func Permanent(err error) error {
-	return &verdict{answer: rejected, err: orElse(err, "sonzaihook: rejected by a callback")}
-}
-
-// RetryAfter marks an error that a retry after d may mend. The answer is 503
-// with a Retry-After of d in whole seconds, rounded up, at least one. Whether the
-// platform heeds the header is not known.
-func RetryAfter(err error, d time.Duration) error {
-	return &verdict{answer: retryLater, err: orElse(err, "sonzaihook: retry later"), after: max(d, time.Second)}
-}
-
-// Ignore ends a run without an error: the answer is 200 and the delivery counts
-// as handled. The reason goes to the observer and, at debug level, to the log.
-func Ignore(reason string) error {
-	return &verdict{answer: ignored, err: errors.New("sonzaihook: ignored: " + reason)}
-}
-
-// Queued ends a run without an error: a broker has confirmed the delivery and
-// somebody else will handle it. The answer is 202 and it counts as handled.
-func Queued() error { return &verdict{answer: queued, err: errQueued} }
-
-var errQueued = errors.New("sonzaihook: queued")
-
-func orElse(err error, text string) error {
-	if err == nil {
-		return errors.New(text)
-	}
-	return err
+	run := func(ctx context.Context, event anyEvent) error { return fn(ctx, event.(*Event[T])) }
+	r.change(func(next *routeTable) {
+		rt := next.byType[t]
+		if rt == nil {
+			rt = noRoute
+		}
+		next.byType[t] = rt.with(d, run)
+	})
 }

@@ -66,7 +66,7 @@ func TestMiddlewareWrapsTheCallbacksFirstOutermost(t *testing.T) {
 	})
 	h.Use(trace("inner"))
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t)).Code)
-	require.Equal(t, []string{"outer evt_01JMSG", "inner evt_01JMSG", "callback", "inner after", "outer after"}, ran)
+	require.Equal(t, []string{"outer " + messageID, "inner " + messageID, "callback", "inner after", "outer after"}, ran)
 
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup)).Code)
 	require.Len(t, ran, 5, "it does not run where there is no callback")
@@ -239,7 +239,8 @@ func TestPanicsOfUserCodeAroundTheCallbacksAreAnswered(t *testing.T) {
 	sonzaihook.On(h.Receiver, "x", func(context.Context, *sonzaihook.Event[panicky]) error { return nil })
 	require.Equal(t, "panicked", code(t, hooktest.Deliver(t, h, []byte(`{"type":"x","data":{}}`))))
 	sonzaihook.On(h.Receiver, "y", func(context.Context, *sonzaihook.Event[refusing]) error { return nil })
-	require.Equal(t, "undecodable", code(t, hooktest.Deliver(t, h, []byte(`{"type":"y","data":{}}`))))
+	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"y","data":{}}`))))
+	require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrMisfit)
 	require.NotContains(t, h.log(), "quoting the body")
 }
 
@@ -279,13 +280,18 @@ func TestValidatorIsAskedAboutWhatCanBeValidated(t *testing.T) {
 	require.Contains(t, string(subject), `"agent_id":"agent_luna","message_id":"msg_7f3a"`)
 }
 
+const (
+	messageID = "proj_demo/agent.message/agent_luna/event:evt_01JMSG"
+	polledID  = "/agent.message//id:m1:82d46e980d8b7d045b2a2bce8a02405118f6d5fb88d9bf15bb9589256967063e"
+)
+
 func TestVerifyAuthenticatesAndPutsTheBodyBack(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, nil).count(nil)
 	req := hooktest.NewRequest(t, message(t))
 	d, err := h.Verify(req)
 	require.NoError(t, err)
-	require.Equal(t, []any{"evt_01JMSG", sonzaihook.EventMessage, "agent.message", sonzaihook.SourceWebhook}, []any{d.ID, d.Type, d.Name, d.Source})
+	require.Equal(t, []any{messageID, sonzaihook.EventMessage, "agent.message", sonzaihook.SourceWebhook}, []any{d.ID, d.Type, d.Name, d.Source})
 	require.WithinDuration(t, time.Now(), d.SignedAt, time.Minute)
 	require.Equal(t, message(t), d.Body)
 	again, err := io.ReadAll(req.Body)
@@ -318,7 +324,7 @@ func TestReceiveAnswersAsServeHTTPDoes(t *testing.T) {
 	body := message(t)
 	header := hooktest.NewRequest(t, body).Header
 	out := h.Receive(t.Context(), header, body)
-	require.Equal(t, []any{200, "processed", sonzaihook.EventMessage, "evt_01JMSG", sonzaihook.SourceWebhook}, []any{out.Status, out.Code, out.Type, out.DeliveryID, out.Source})
+	require.Equal(t, []any{200, "processed", sonzaihook.EventMessage, messageID, sonzaihook.SourceWebhook}, []any{out.Status, out.Code, out.Type, out.DeliveryID, out.Source})
 	require.JSONEq(t, `{"code":"processed"}`, string(out.Body()))
 
 	out = h.Receive(t.Context(), header, append(body, ' '))
@@ -362,7 +368,7 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	polled := &sonzaihook.Delivery{Type: "agent.message", Source: sonzaihook.SourcePoll, Body: []byte(`{"message_id":"m1","type":"check","content":"one"}`)}
 	out := h.Dispatch(t.Context(), polled)
 	require.Equal(t, "processed", out.Code)
-	require.Equal(t, "agent.message:m1", out.DeliveryID)
+	require.Equal(t, polledID, out.DeliveryID)
 	require.Equal(t, sonzaihook.SourcePoll, out.Source)
 	require.Empty(t, polled.ID, "the caller's delivery is not changed")
 	require.Equal(t, "duplicate", h.Dispatch(t.Context(), polled).Code)
@@ -374,9 +380,9 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	require.Equal(t, "mine", out.DeliveryID)
 	require.Equal(t, "undecodable", h.Dispatch(t.Context(), &sonzaihook.Delivery{Body: []byte(`{}`)}).Code)
 	require.Equal(t, "processed", h.Dispatch(t.Context(), &sonzaihook.Delivery{Type: sonzaihook.EventMessage, Body: []byte(`{"content":"three"}`)}).Code)
-	require.Equal(t, "agent.message:m1 poll agent.message one", got[0])
+	require.Equal(t, polledID+" poll agent.message one", got[0])
 	require.Equal(t, "evt replay agent.message two", got[1])
-	require.Contains(t, got[2], "sha256:")
+	require.Contains(t, got[2], "/signed:")
 }
 
 func TestReplayedEventWithoutAnIDIsNotTakenForOneThatWasPushedWithTheSameBytes(t *testing.T) {

@@ -42,9 +42,11 @@ func TestAQueueThatFailsPutsTheDeliveryOff(t *testing.T) {
 		enqueue func(context.Context, *sonzaihook.Delivery) error
 		code    string
 	}{
-		"an error":  {func(context.Context, *sonzaihook.Delivery) error { return errors.New("full") }, sonzaihook.CodeQueueUnavailable},
-		"a panic":   {func(context.Context, *sonzaihook.Delivery) error { panic("boom") }, sonzaihook.CodeQueueUnavailable},
-		"permanent": {func(context.Context, *sonzaihook.Delivery) error { return sonzaihook.Permanent(errors.New("too large")) }, sonzaihook.CodeRejected},
+		"an error": {func(context.Context, *sonzaihook.Delivery) error { return errors.New("full") }, sonzaihook.CodeQueueUnavailable},
+		"a panic":  {func(context.Context, *sonzaihook.Delivery) error { panic("boom") }, sonzaihook.CodeQueueUnavailable},
+		"permanent": {func(context.Context, *sonzaihook.Delivery) error {
+			return sonzaihook.Permanent(errors.New("too large"))
+		}, sonzaihook.CodeRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -231,8 +231,12 @@ func TestSettlingThatFailsOrHangsChangesNoAnswer(t *testing.T) {
 				if c.after <= time.Second { // what was not settled holds until its lease ends
 					require.Equal(t, sonzaihook.CodeInFlight, deliverWakeup(t, hooks))
 					time.Sleep(3 * time.Second)
-					require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
-					require.Equal(t, 2, runs())
+					want, ran := sonzaihook.CodeProcessed, 2
+					if kind == "commit" { // it is tried again while the lease holds
+						want, ran = sonzaihook.CodeDuplicate, 1
+					}
+					require.Equal(t, want, deliverWakeup(t, hooks))
+					require.Equal(t, ran, runs())
 				}
 				require.NoError(t, hooks.Shutdown(t.Context()))
 			})

@@ -5,7 +5,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"math"
+	"reflect"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/once"
 )
 
 // The defaults of the options.
@@ -25,10 +29,14 @@ type settings struct {
 	maxBody        int64
 	authorization  *[sha256.Size]byte
 	now            func() time.Time
+	clock          func() time.Time // the user's
+	clockGiven     bool
 	store          Store
 	identity       func(*Delivery) string
 	handlerTimeout time.Duration
 	logger         *slog.Logger
+	report         *reporter
+	secretSource   func(context.Context, string) (Secrets, error)
 	validator      Validator
 	observers      []func(context.Context, Outcome)
 	handOff        func(context.Context, *Delivery) error
@@ -78,7 +86,7 @@ func WithAuthorization(v string) Option {
 // of a rotation's grace and for durations. It does not drive timeouts. The
 // default is time.Now. It is called concurrently.
 func WithClock(now func() time.Time) Option {
-	return func(s *settings) { s.now = now }
+	return func(s *settings) { s.clock, s.clockGiven = now, true }
 }
 
 // WithStore sets where the identities of running and handled deliveries are
@@ -105,6 +113,27 @@ func WithIdentity(identity func(*Delivery) string) Option {
 // off, and a negative value is refused.
 func WithHandlerTimeout(d time.Duration) Option {
 	return func(s *settings) { s.handlerTimeout = d }
+}
+
+// WithSecretSource sets where the secrets of projects come from that
+// [Receiver.Project] was not given. source returns the secrets of one project, or an
+// error that wraps [ErrUnknownProject]. It is called concurrently, in a goroutine
+// that outlives the delivery that asked, with a context that ends after a second; a
+// call that has not returned by then, or that panics, has failed. Concurrent
+// questions about one project are one.
+//
+// An answer is kept for a minute, for up to 10,000 projects, and a secret that the
+// next answer no longer has stays valid for the time of [DefaultTolerance]. A
+// delivery that no known secret verifies waits for another question, at most one a
+// second and project, before it is refused. While the source fails known answers
+// are used; a delivery that they do not verify is answered 503. Questions about
+// projects that were not seen before are limited to 50 a second, beyond which the
+// answer is 503, so that a flood of invented names costs a bound. A delivery that
+// names no project is never tried with secrets of the source.
+//
+// The default, nil, knows no projects but those of Project.
+func WithSecretSource(source func(ctx context.Context, project string) (Secrets, error)) Option {
+	return func(s *settings) { s.secretSource = source }
 }
 
 // WithLogger sets where refusals (warn), failures (error) and handled deliveries
@@ -162,8 +191,8 @@ func WithMaxInFlight(n int) Option {
 // A running callback renews its claim every third of it; if that fails, its
 // context ends with [ErrLeaseLost] as its cause, a sixth of the lease before the
 // claim does. A process that died stops renewing, so the lease is how long its
-// deliveries are answered "in flight" before a retry may run them. The default is 30 seconds. It must be positive and cannot
-// be turned off.
+// deliveries are answered "in flight" before a retry may run them. The default is
+// 30 seconds. It must be positive and cannot be turned off.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
@@ -184,7 +213,11 @@ func newSettings(options []Option) (*settings, error) {
 		}
 		option(s)
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	s.saturate()
+	return s, nil
 }
 
 func (s *settings) check() error {
@@ -193,7 +226,7 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: WithTolerance(%v), it must be positive", ErrInvalidOption, s.tolerance)
 	case s.maxBody <= 0:
 		return fmt.Errorf("%w: WithMaxBody(%d), it must be positive", ErrInvalidOption, s.maxBody)
-	case s.now == nil:
+	case s.clockGiven && s.clock == nil:
 		return fmt.Errorf("%w: WithClock(nil)", ErrInvalidOption)
 	case s.handlerTimeout < 0:
 		return fmt.Errorf("%w: WithHandlerTimeout(%v), it must not be negative", ErrInvalidOption, s.handlerTimeout)
@@ -201,8 +234,49 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: WithLogger(nil), use slog.DiscardHandler to be silent", ErrInvalidOption)
 	case s.lease <= 0:
 		return fmt.Errorf("%w: WithLease(%v), it must be positive", ErrInvalidOption, s.lease)
+	case isNil(s.store):
+		return fmt.Errorf("%w: WithStore with a nil %T, use nil itself to recognise nothing", ErrInvalidOption, s.store)
+	case isNil(s.validator):
+		return fmt.Errorf("%w: WithValidator with a nil %T", ErrInvalidOption, s.validator)
 	case s.maxInFlight < 0:
 		return fmt.Errorf("%w: WithMaxInFlight(%d), it must not be negative", ErrInvalidOption, s.maxInFlight)
 	}
 	return nil
+}
+
+// saturate limits what is added to, and makes safe what is the user's.
+func (s *settings) saturate() {
+	s.tolerance = min(s.tolerance, once.Forever)
+	s.handlerTimeout = min(s.handlerTimeout, once.Forever)
+	s.lease = min(s.lease, once.Forever)
+	s.maxBody = min(s.maxBody, math.MaxInt64-1)
+	s.report = &reporter{logger: s.logger}
+	if s.clock != nil {
+		s.now = safeClock(s.clock, s.report)
+	}
+}
+
+// safeClock returns a clock that is right also where the user's panics.
+func safeClock(clock func() time.Time, rep *reporter) func() time.Time {
+	return func() (now time.Time) {
+		defer func() {
+			if v := recover(); v != nil {
+				rep.log(context.Background(), slog.LevelError, "clock panicked", slog.String("panic", bounded(once.PanicText(v), maxLoggedText)))
+				now = time.Now()
+			}
+		}()
+		return clock()
+	}
+}
+
+// isNil reports whether an interface holds a nil pointer or the like.
+func isNil(v any) bool {
+	if v == nil {
+		return false
+	}
+	switch rv := reflect.ValueOf(v); rv.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
+		return rv.IsNil()
+	}
+	return false
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // The payloads. The platform documents the REST shapes of the things that its
@@ -132,72 +134,52 @@ type DiaryEntry struct {
 	Topics  []string `json:"topics"`
 }
 
-// payload is what the six structs share: each knows which of its fields has two
-// names on the wire, and by which of them the thing is known.
-type payload interface {
-	// complete fills fields from their other names and from the envelope.
-	complete(env *envelope)
-	// naturalKey returns the id of the thing itself, empty where it has none.
-	naturalKey() string
-}
+// The functions below fill fields from their other names and from the envelope, and
+// return the natural key: the id of the thing itself, empty where it has none.
 
-var (
-	_ payload = (*Message)(nil)
-	_ payload = (*MoodChange)(nil)
-	_ payload = (*MemoryAdded)(nil)
-	_ payload = (*Breakthrough)(nil)
-	_ payload = (*Wakeup)(nil)
-	_ payload = (*Consolidation)(nil)
-)
-
-func (m *Message) complete(env *envelope) {
-	m.MessageID = cmp.Or(m.MessageID, env.inner.ID)
-	m.CheckType = cmp.Or(m.CheckType, env.inner.Type)
+func completeMessage(e *MessageEvent, env *wire.Envelope) string {
+	m, kind := &e.Data, env.Inner.Type
+	if named := env.EventType != "" || env.Event != ""; !env.Nested && named && env.Type != string(EventMessage) {
+		kind = env.Type // beside the type of the event it is that of the message
+	}
+	m.MessageID = cmp.Or(m.MessageID, env.Inner.ID)
+	m.CheckType = cmp.Or(m.CheckType, kind)
 	m.Content = cmp.Or(m.Content, m.GeneratedMessage)
 	m.GeneratedMessage = m.Content
-	m.CreatedAt = firstTime(m.CreatedAt, env.CreatedAt)
+	m.CreatedAt = wire.FirstTime(m.CreatedAt, env.Time())
+	return m.MessageID
 }
 
-func (m *Message) naturalKey() string { return m.MessageID }
-
-func (m *MoodChange) complete(env *envelope) {
-	m.Timestamp = firstTime(m.Timestamp, env.Timestamp, env.CreatedAt)
+func completeMoodChange(e *MoodChangeEvent, env *wire.Envelope) string {
+	e.Data.Timestamp = wire.FirstTime(e.Data.Timestamp, env.Timestamp, env.Time())
+	return ""
 }
 
-func (m *MoodChange) naturalKey() string { return "" }
-
-func (m *MemoryAdded) complete(env *envelope) {
+func completeMemoryAdded(e *MemoryAddedEvent, env *wire.Envelope) string {
+	m := &e.Data
 	m.AtomicText = cmp.Or(m.AtomicText, m.Content)
 	m.Content = cmp.Or(m.Content, m.AtomicText)
-	m.CreatedAt = firstTime(m.CreatedAt, env.CreatedAt)
+	m.CreatedAt = wire.FirstTime(m.CreatedAt, env.Time())
+	return ""
 }
 
-func (m *MemoryAdded) naturalKey() string { return "" }
-
-func (b *Breakthrough) complete(env *envelope) {
-	b.CreatedAt = firstTime(b.CreatedAt, env.CreatedAt)
+func completeBreakthrough(e *BreakthroughEvent, env *wire.Envelope) string {
+	e.Data.CreatedAt = wire.FirstTime(e.Data.CreatedAt, env.Time())
+	return e.Data.BreakthroughID
 }
 
-func (b *Breakthrough) naturalKey() string { return b.BreakthroughID }
-
-func (w *Wakeup) complete(env *envelope) {
+// completeWakeup returns a key with the scheduled time, because a recurring wakeup
+// keeps its id.
+func completeWakeup(e *WakeupEvent, _ *wire.Envelope) string {
+	w := &e.Data
 	w.WakeupID = cmp.Or(w.WakeupID, w.Wakeup.WakeupID)
 	w.Wakeup.WakeupID = w.WakeupID
-	env.AgentID = cmp.Or(env.AgentID, w.Wakeup.AgentID)
-	env.UserID = cmp.Or(env.UserID, w.Wakeup.UserID)
-}
-
-func (w *Wakeup) naturalKey() string { return w.WakeupID }
-
-func (c *Consolidation) complete(*envelope) {}
-
-func (c *Consolidation) naturalKey() string { return "" }
-
-func firstTime(times ...time.Time) time.Time {
-	for _, t := range times {
-		if !t.IsZero() {
-			return t
-		}
+	e.AgentID = cmp.Or(e.AgentID, w.Wakeup.AgentID)
+	e.UserID = cmp.Or(e.UserID, w.Wakeup.UserID)
+	if isPlaceholder(w.WakeupID) || w.Wakeup.ScheduledAt.IsZero() {
+		return w.WakeupID
 	}
-	return time.Time{}
+	return w.WakeupID + "@" + w.Wakeup.ScheduledAt.UTC().Format(time.RFC3339Nano)
 }
+
+func completeConsolidation(*ConsolidationEvent, *wire.Envelope) string { return "" }

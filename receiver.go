@@ -7,23 +7,33 @@
 //	})
 //	http.Handle("POST /webhooks/sonzai", hooks)
 //
-// A delivery goes one way, and each step has a file of its own:
+// A delivery goes one way, and each step has a file:
 //
-//	admit.go     method, media type, Authorization, the signature's time
-//	body.go      reading the body, up to a size
-//	verify.go    the signature: its header, its time, its MAC
-//	secrets.go   which secret may sign what, and rotation
-//	peek.go      the type, guessed before the body is trusted
-//	decode.go    the envelope and the payload in one pass (lenient.go: if it must)
-//	handlers.go  callbacks, middleware, verdicts
-//	attempt.go   one run: claim, callbacks, deadline, panics, settling
-//	once.go      the Store, and how an attempt uses it (memory.go: the one in memory)
-//	answer.go    the outcome and what the platform is told
+//	receiver.go     the way: each step in the order in which it is taken
+//	inbound.go      what flows: a delivery and what is known of it
+//	request.go      method, media type, Authorization, the signature's time; the body
+//	verify.go       the signature by itself
+//	secrets.go      which secret may sign what; projects; rotation (secretfiles.go: reading them)
+//	events.go       the event types, and decoding one body into an event (payloads.go: the structs)
+//	resolve.go      which event it is, and whether it is valid (identity.go: whether it is a copy)
+//	handoff.go      handing it to a queue
+//	store.go        the claim that keeps copies from running
+//	attempt.go      callbacks, panics, the dead letter
+//	handlers.go     registering callbacks and middleware (routes.go: what was registered)
+//	outcome.go      what became of it, and what the platform is told (verdicts.go: what callbacks say)
+//	report.go       what the log and the observers are told
+//	options.go      how all that can be changed
+//	errors.go       every error
 //
-// What is promised: a delivery that is answered 2xx was handled; at least once;
-// never two copies at a time while the lease holds; none again after it was
-// handled within three days. What is not: exactly once. A process that is killed
-// between a callback and the commit of its claim runs the callback again.
+// Below them, internal/signature knows the signature scheme and keeps the secrets,
+// internal/wire reads bodies, and internal/once runs work under a claim.
+//
+// What is promised: a delivery that is answered 2xx was handled, or is in the queue
+// of [WithHandOff]; at least once; never two copies at a time while the lease holds;
+// none again after it was handled within three days. What is not: exactly once. A
+// process that is killed between a callback and the commit of its claim runs the
+// callback again. Only what a callback writes in the transaction that holds the
+// claim is written once, see [ClaimFrom].
 //
 // What is known of the platform is said where it matters: "documented" stands in
 // its public documentation, "observed" in the behaviour of its SDKs and demos,
@@ -33,43 +43,39 @@ package sonzaihook
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/snapshot"
+	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // Receiver receives deliveries. It is an http.Handler, to be mounted for POST on
 // the path that was registered with the platform, and safe for concurrent use.
 // Make one with [New]. Printing it shows no secret.
 type Receiver struct {
-	*settings
-
-	keys      atomic.Pointer[keyring]
-	rotation  sync.Mutex // serialises changes of keys
-	observing atomic.Pointer[[]func(context.Context, Outcome)]
-	routes    routing
-	gate      gate
-	instance  string // what the tokens of this receiver begin with
-	attempts  atomic.Uint64
-
-	storeIsLocal bool // in this process's memory: its calls neither wait nor fail for long
+	settings  *settings
+	keys      *signature.Keyring
+	routes    snapshot.Of[routeTable]
+	observers snapshot.Of[[]func(context.Context, Outcome)]
+	runner    once.Runner
 }
 
 var _ http.Handler = (*Receiver)(nil)
 
 // New returns a receiver that accepts what the secrets have signed. It returns
 // an error that wraps [ErrInvalidSecret] if there is no secret or one is empty,
-// blank or has white space at an end, and [ErrInvalidOption] for an option with
-// an impossible value.
+// blank or still in what it was wrapped in, and [ErrInvalidOption] for an option
+// with an impossible value.
 func New(secrets Secrets, options ...Option) (*Receiver, error) {
-	ring, err := newKeyring(secrets)
+	list, err := secrets.list()
 	if err != nil {
 		return nil, err
 	}
@@ -77,270 +83,276 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{settings: s, instance: rand.Text() + "-"}
-	r.keys.Store(ring)
-	r.observing.Store(&s.observers)
-	r.gate.limit = s.maxInFlight
-	r.routes.run = r.runCallbacks
-	r.routes.change(func(*routeTable) {})
+	s.warnMany(secrets)
+	r := &Receiver{settings: s, keys: signature.NewKeyring(list)}
+	if s.secretSource != nil {
+		r.keys.Source = signature.NewSource(s.projectSecrets, DefaultTolerance, s.now)
+	}
+	r.routes.Change(func(*routeTable) *routeTable {
+		return &routeTable{byType: map[EventType]*route{}, settings: s}
+	})
+	r.observers.Change(func(*[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) { return &s.observers })
+	r.runner = once.Runner{Lease: s.lease, Keep: retention, Limit: s.maxInFlight, Warn: s.warn}
+	if s.store != nil {
+		r.runner.Store, r.runner.Local = engineStore{s.store}, isLocal(s.store)
+	}
 	if m, ok := s.store.(*memoryStore); ok {
-		m.logTo(s.logger)
-		r.storeIsLocal = true
+		m.logTo(s.report)
 	}
 	return r, nil
 }
 
-// ServeHTTP takes one delivery and answers it. Where the body has no event type,
-// the path value "event" names it, as in "/webhooks/sonzai/{event}"; a path is not
-// signed, so it counts only where the secret that verified the body belongs to
-// that type alone.
+// ServeHTTP takes one delivery and answers it. The path value "project", as in
+// "/webhooks/sonzai/{project}/{event}", names the project whose secrets are tried
+// first, see [Project]; a value "event" is for people to read and means nothing,
+// because a path is not signed.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	start := r.now()
-	d, err := r.authenticate(req, start)
-	r.close(req.Context(), r.handle(req.Context(), d, err), start).Respond(w)
+	r.serve(req).Respond(w)
+}
+
+func (r *Receiver) serve(req *http.Request) (out Outcome) {
+	start := r.settings.now()
+	defer r.recovered(req.Context(), &out, start)
+	var sig signature.Header
+	in, err := r.authenticate(req, start, &sig)
+	return r.report(req.Context(), r.handle(req.Context(), in, err, &sig), start)
 }
 
 // Receive takes one delivery without a server: the headers and the whole body of
-// a POST request. The keys of the header are canonical, as net/http has them. It
-// copies body. The answer to give is the outcome's status and [Outcome.Body].
-func (r *Receiver) Receive(ctx context.Context, header http.Header, body []byte) Outcome {
-	start := r.now()
-	d, err := r.authenticateBytes(header, body, start)
-	return r.close(ctx, r.handle(ctx, d, err), start)
+// a POST request. The names of the header may be spelled in any case. It copies
+// body. The answer to give is the outcome's status and [Outcome.Body].
+func (r *Receiver) Receive(ctx context.Context, header http.Header, body []byte) (out Outcome) {
+	return r.ReceiveProject(ctx, "", header, body)
 }
 
-// Dispatch takes one delivery that the caller vouches for: it came from the
-// platform by another way than a signed request. Body is required; a Type that
-// is set need not stand in the body; an ID that is set is the identity. Dispatch
-// does not change d, and d must not change while it runs.
-func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) Outcome {
-	start := r.now()
-	own := &Delivery{
-		ID: d.ID, Type: d.Type, Name: d.Name, SignedAt: d.SignedAt, Source: d.Source, Body: d.Body,
-		Project: d.Project, Trace: maps.Clone(d.Trace),
-	}
-	return r.close(ctx, r.handle(ctx, own, nil), start)
+// ReceiveProject is Receive for a delivery whose path names a project, which picks
+// the secrets that are tried first, see [Project].
+func (r *Receiver) ReceiveProject(ctx context.Context, project string, header http.Header, body []byte) (out Outcome) {
+	start := r.settings.now()
+	defer r.recovered(ctx, &out, start)
+	var sig signature.Header
+	in, err := r.authenticateBytes(canonicalHeader(header), body, start, &sig, project)
+	return r.report(ctx, r.handle(ctx, in, err, &sig), start)
 }
 
-// Verify authenticates a request for a handler of the user's own: it reads the
+// Dispatch handles a delivery that the caller has already authenticated, such as
+// one read from a queue. Body is required. Type and ID are optional; if set, they
+// override what the body says. Dispatch does not change d, and d must not change
+// while it runs.
+func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) (out Outcome) {
+	start := r.settings.now()
+	defer r.recovered(ctx, &out, start)
+	in := &inbound{Delivery: *d}
+	in.Delivery.Trace, in.Delivery.natural = maps.Clone(d.Trace), ""
+	return r.report(ctx, r.handle(ctx, in, nil, nil), start)
+}
+
+// Verify authenticates a request for a handler of the caller's: it reads the
 // body, checks it as ServeHTTP does, and puts it back to be read again. It runs
 // no callback and claims nothing: a copy of the delivery verifies as well. What
 // it refuses it has logged and observed; [Refusal] gives the answer.
-func (r *Receiver) Verify(req *http.Request) (*Delivery, error) {
-	start := r.now()
-	d, err := r.authenticate(req, start)
+func (r *Receiver) Verify(req *http.Request) (d *Delivery, err error) {
+	start, ctx := r.settings.now(), req.Context()
+	var out Outcome
+	defer func() {
+		if r.recovered(ctx, &out, start); out.Code == CodePanicked {
+			d, err = nil, out.Err
+		}
+	}()
+	var sig signature.Header
+	in, err := r.authenticate(req, start, &sig)
 	if err != nil {
-		r.close(req.Context(), r.handle(req.Context(), nil, err), start)
+		r.report(ctx, r.handle(ctx, in, err, &sig), start)
 		return nil, err
 	}
-	if err := r.prepare(d, &routeTable{}); err != nil {
-		out := about(d, r.refuse(req.Context(), d, r.routes.table.Load(), err))
-		r.close(req.Context(), out, start)
+	table := &routeTable{settings: r.settings}
+	if err := r.settings.prepare(in, table); err != nil {
+		out := r.report(ctx, r.refuse(ctx, in, r.routes.Load(), err).forDelivery(in), start)
 		return nil, out.Err
 	}
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(d.Body)), int64(len(d.Body))
-	return d, nil
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(in.Delivery.Body)), int64(len(in.Delivery.Body))
+	return &in.Delivery, nil
 }
 
 // Refusal returns the outcome for an error of [Receiver.Verify].
-func Refusal(err error) Outcome { return refusal(err) }
+func Refusal(err error) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			out = panicked.outcome(newPanicError(v))
+		}
+	}()
+	return errorOutcome(err)
+}
 
-// SetSecrets replaces all secrets at once, while deliveries are in flight. It
-// returns an error that wraps [ErrInvalidSecret], and changes nothing, if New
-// would refuse them.
-func (r *Receiver) SetSecrets(secrets Secrets) error {
-	ring, err := newKeyring(secrets)
-	if err != nil {
-		return err
+// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
+// from the next outcome on. It panics if observer is nil.
+func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
+	if observer == nil {
+		panic("sonzaihook: Observe with a nil function")
 	}
-	r.changeKeys(func(old *keyring) *keyring {
-		ring.awaited = old.awaited
-		return ring
+	r.observers.Change(func(now *[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) {
+		next := append(slices.Clone(*now), observer)
+		return &next
 	})
-	return nil
-}
-
-// Rotate makes secret valid for t from now on, and the secrets that t had before
-// for no longer than grace. Deliveries in flight are not disturbed, and rotating
-// to the same secret again is harmless. The secrets of other types and those under
-// [AnyEvent] stay; to replace the latter, rotate AnyEvent. It returns an error
-// that wraps [ErrInvalidSecret] or, for an empty type or a negative grace,
-// [ErrInvalidOption].
-func (r *Receiver) Rotate(t EventType, secret string, grace time.Duration) error {
-	return r.RotateFrom(context.Background(), t, grace, func(context.Context) (string, error) { return secret, nil })
-}
-
-// RotateFrom is Rotate for a secret that has yet to be obtained, from a platform
-// that may sign with it before it has said what it is. Until obtain returns, a
-// delivery of type t that no secret verifies is answered 503 instead of 401, so
-// that the platform sends it again. RotateFrom returns what obtain returns, and
-// then changes nothing, or what Rotate would.
-func (r *Receiver) RotateFrom(ctx context.Context, t EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
-	if t == "" || grace < 0 {
-		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
-	}
-	t = canonical(t)
-	r.changeKeys(func(ring *keyring) *keyring { return ring.awaiting(t, +1) })
-	defer r.changeKeys(func(ring *keyring) *keyring { return ring.awaiting(t, -1) })
-	secret, err := obtain(ctx)
-	if err != nil {
-		return err
-	}
-	if err := checkSecret(secret); err != nil {
-		return fmt.Errorf("event type %q: %w", t, err)
-	}
-	now := r.now()
-	r.changeKeys(func(ring *keyring) *keyring { return ring.rotated(t, secret, now, now.Add(grace)) })
-	return nil
-}
-
-// HasSecret reports whether a delivery of type t could verify now: there is a
-// secret that is valid for t, also one under [AnyEvent].
-func (r *Receiver) HasSecret(t EventType) bool {
-	return r.keys.Load().has(canonical(t), r.now())
-}
-
-func (r *Receiver) changeKeys(change func(*keyring) *keyring) {
-	r.rotation.Lock()
-	defer r.rotation.Unlock()
-	r.keys.Store(change(r.keys.Load()))
 }
 
 // Shutdown lets the deliveries that are running finish; new ones are answered
 // 503 from now on, so that the platform sends them again. It returns nil when
 // the last has ended, or the cause of ctx if that ends first. Call it before
 // http.Server.Shutdown.
-func (r *Receiver) Shutdown(ctx context.Context) error { return r.gate.close(ctx) }
-
-// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
-// from the next outcome on and is safe for concurrent use. Observe panics if
-// observer is nil.
-func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
-	if observer == nil {
-		panic("sonzaihook: Observe with a nil function")
-	}
-	r.rotation.Lock()
-	defer r.rotation.Unlock()
-	all := append(slices.Clone(*r.observing.Load()), observer)
-	r.observing.Store(&all)
-}
+func (r *Receiver) Shutdown(ctx context.Context) error { return r.runner.Shutdown(ctx) }
 
 // Format prints the receiver without its insides, whatever the verb.
 func (r *Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "sonzaihook.Receiver") }
 
 // authenticate reads a request and returns its delivery, authentic but not yet
 // decoded.
-func (r *Receiver) authenticate(req *http.Request, now time.Time) (*Delivery, error) {
+func (r *Receiver) authenticate(req *http.Request, now time.Time, sig *signature.Header) (*inbound, error) {
 	if req.Method != http.MethodPost {
 		return nil, ErrMethodNotAllowed
 	}
-	var sig signature
-	if err := r.admit(req.Header, now, &sig); err != nil {
+	if err := r.settings.admit(req.Header, now, sig); err != nil {
 		return nil, err
 	}
-	body, lent, err := r.readBody(req)
-	defer lent.release()
+	project := pathProject(req)
+	body, pooled, err := r.settings.readBody(req)
+	defer pooled.Release()
 	if err != nil {
 		return nil, err
 	}
-	return r.verified(body, lent == nil, &sig, now, pathEvent(req))
+	return r.verified(body, pooled == nil, sig, now, project)
 }
 
-func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time) (*Delivery, error) {
-	var sig signature
-	if err := r.admit(header, now, &sig); err != nil {
+func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time, sig *signature.Header, project string) (*inbound, error) {
+	if err := r.settings.admit(header, now, sig); err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > r.maxBody {
-		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.maxBody)
+	if int64(len(body)) > r.settings.maxBody {
+		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.settings.maxBody)
 	}
-	return r.verified(body, false, &sig, now, "")
+	return r.verified(body, false, sig, now, project)
 }
 
 // verified returns the delivery if a secret signed the body, which is copied unless
-// it is in memory of its own.
-func (r *Receiver) verified(body []byte, own bool, sig *signature, now time.Time, path string) (*Delivery, error) {
-	ring := r.keys.Load()
-	claimed := canonical(peekName(body))
-	k, err := ring.verify(sig, body, claimed, now)
+// callbacks may keep it.
+func (r *Receiver) verified(body []byte, owned bool, sig *signature.Header, now time.Time, project string) (*inbound, error) {
+	q := signature.Query{Project: project, Now: now}
+	byProject := r.keys.HasProjects()
+	peeked, ok := wire.Peek(body, byProject)
+	if ok {
+		q.Type = string(peekedType(&peeked))
+	}
+	if project == "" && byProject {
+		q.Project = string(peeked.Project)
+	}
+	match, err := r.keys.Verify(sig, body, q)
 	if err != nil {
+		if byProject && q.Project == "" && errors.Is(err, ErrSignatureMismatch) {
+			r.settings.report.unnamed()
+		}
 		return nil, err
 	}
-	if !own {
+	if !owned {
 		body = bytes.Clone(body)
 	}
-	in := new(inbound)
-	d := &in.delivery
-	d.SignedAt, d.Source, d.Body = time.Unix(sig.unix, 0), SourceWebhook, body
-	d.proof.key, d.proof.claimed, d.attempt = k, claimed, &in.attempt
-	if path != "" {
-		d.proof.path, d.proof.exclusive = path, ring.exclusive(k)
-	}
-	return d, nil
+	return &inbound{
+		key: match, peeked: EventType(q.Type),
+		Delivery: Delivery{SignedAt: sig.Time(), Source: SourceWebhook, Project: match.Project, Body: body},
+	}, nil
 }
 
-// handle runs an authentic delivery, or refuses what is none.
-func (r *Receiver) handle(ctx context.Context, d *Delivery, err error) Outcome {
+// handle runs the delivery in. If err is not nil there is no delivery, and handle
+// only builds the refusal.
+func (r *Receiver) handle(ctx context.Context, in *inbound, err error, sig *signature.Header) Outcome {
 	if err != nil {
-		out := refusal(err)
-		out.Source = SourceWebhook
+		out := errorOutcome(err)
+		out.Source, out.SignedAt = SourceWebhook, sig.Time()
 		return out
 	}
-	table := r.routes.table.Load()
-	if err := r.prepare(d, table); err != nil {
-		return about(d, r.refuse(ctx, d, table, err))
+	table := r.routes.Load()
+	if err := r.settings.prepare(in, table); err != nil {
+		return r.refuse(ctx, in, table, err).forDelivery(in)
 	}
-	if r.handsOff(d) {
-		return about(d, r.enqueue(ctx, d, table))
+	if len(in.misfit) > 0 {
+		r.settings.report.misfits(ctx, &in.about, in.misfit)
 	}
-	if len(d.events) == 0 {
-		return about(d, ignored.outcome(nil))
+	if r.settings.handsOff(&in.Delivery) {
+		return r.enqueue(ctx, in, table).forDelivery(in)
 	}
-	return about(d, r.attempt(ctx, d, table, nil))
-}
-
-// prepare decodes and validates. Both call code of the user's, which may panic.
-func (r *Receiver) prepare(d *Delivery, table *routeTable) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: debug.Stack()}
-		}
-	}()
-	if err := r.resolve(d, table); err != nil {
-		return err
+	if len(in.events) == 0 {
+		return ignored.outcome(nil).forDelivery(in)
 	}
-	return r.validate(d)
+	return r.run(ctx, in, table, nil).forDelivery(in)
 }
 
 // refuse answers for a delivery that cannot run, after its owner has had the
-// chance to keep it.
-func (r *Receiver) refuse(ctx context.Context, d *Delivery, table *routeTable, err error) Outcome {
-	out := refusal(err)
-	if !out.final() || out.Code == CodeUnauthorized || len(table.deadLetter) == 0 {
+// chance to keep it. What a deploy may mend is refused for good only if it was kept.
+func (r *Receiver) refuse(ctx context.Context, in *inbound, table *routeTable, err error) Outcome {
+	out := errorOutcome(err)
+	if !out.final() || out.Code == CodeUnauthorized {
 		return out
 	}
-	return r.attempt(ctx, d, table, err)
+	if len(table.deadLetter) > 0 {
+		return r.run(ctx, in, table, err)
+	}
+	if out.Code == CodeRejected || out.Code == CodeInvalid && len(in.misfit) > 0 {
+		return failed.outcome(err)
+	}
+	return out
 }
 
-// runCallbacks is the innermost handler: the callbacks of the delivery's type,
-// one after the other until one returns an error. Middleware may hand it another
-// delivery than it was given, which is then decoded here.
-func (r *Receiver) runCallbacks(ctx context.Context, d *Delivery) error {
-	table := r.routes.table.Load()
-	if len(d.events) == 0 {
-		if err := r.resolve(d, table); err != nil {
-			return err
-		}
+// run runs a delivery to its outcome. With an error it does not run the callbacks
+// but only offers the delivery to the dead letter.
+func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refused error) Outcome {
+	in.table, in.refused = table, refused
+	err := r.runner.Do(ctx, &in.Attempt, in, once.Order{
+		Key: in.about.id, Claim: refused == nil, Timeout: r.settings.timeout(ctx, in.about.source),
+	})
+	switch e := err.(type) { //nolint:errorlint // what it wraps may be the user's
+	case nil:
+		return in.out
+	case *once.UnavailableError:
+		return storeUnavailable.outcome(e)
 	}
-	last := len(d.route.callbacks) - 1
-	for i, callback := range d.route.callbacks {
-		inner := ctx
-		if i < last {
-			inner = context.WithValue(ctx, claimKey{}, noClaim{})
-		}
-		if err := callback.run(inner, d.events[callback.shape]); err != nil {
-			return err
-		}
+	if err == once.ErrDone { //nolint:errorlint // it is never wrapped
+		return duplicate.outcome(nil)
 	}
-	return nil
+	return errorOutcome(err)
+}
+
+// enqueue hands a delivery to the queue, detached from the client's connection.
+func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) Outcome {
+	result := make(chan error, 1)
+	err := r.runner.Aside(ctx, handOffTimeout, func(ctx context.Context) {
+		result <- handOff(ctx, r.settings.handOff, &in.Delivery)
+	})
+	if errors.Is(err, ErrShuttingDown) {
+		return errorOutcome(err)
+	}
+	if err == nil {
+		err = <-result
+	}
+	if err == nil {
+		return queued.outcome(nil)
+	}
+	if out := callbackOutcome(err); out.Code == CodeRejected {
+		return r.run(ctx, in, table, err)
+	}
+	return errorOutcome(because(ErrQueueUnavailable, textOf(err), err))
+}
+
+// report ends a delivery: it is timed, logged and observed.
+func (r *Receiver) report(ctx context.Context, out Outcome, start time.Time) Outcome {
+	out.Duration = r.settings.now().Sub(start)
+	r.settings.report.outcome(ctx, &out)
+	r.settings.report.observe(ctx, *r.observers.Load(), &out)
+	return out
+}
+
+// recovered is deferred where user code may panic in the caller's goroutine: an
+// identity function, the body of a request, a context.
+func (r *Receiver) recovered(ctx context.Context, out *Outcome, start time.Time) {
+	if v := recover(); v != nil {
+		*out = r.report(ctx, panicked.outcome(newPanicError(v)), start)
+	}
 }

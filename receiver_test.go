@@ -180,12 +180,19 @@ var answerRows = []row{
 	{name: "trailing data", body: []byte(`{"type":"agent.message"}{}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
 	{name: "too deep", body: []byte(`{"type":"agent.message","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
 	{name: "no type", body: []byte(`{"data":{"content":"private"}}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
-	{name: "a payload of another kind", body: []byte(`{"type":"agent.mood_change","data":{"valence":"private"}}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
+	{name: "a type of another kind", body: []byte(`{"event_type":{"private":1},"type":"agent.message"}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
+	{name: "a struct that does not fit", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *hooks) {
+		sonzaihook.On(h.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
+	}, status: 500, code: "failed", err: sonzaihook.ErrMisfit},
+	{name: "a struct that does not fit, kept", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *hooks) {
+		sonzaihook.On(h.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
+		h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return nil })
+	}, status: 422, code: "rejected", err: sonzaihook.ErrMisfit},
 
 	{name: "no signature", sign: []hooktest.Option{hooktest.Unsigned()}, status: 401, code: "unauthorized", err: sonzaihook.ErrMissingSignature},
 	{name: "malformed signature", request: header(sonzaihook.SignatureHeader, "t=1,v1=zz"), status: 401, code: "unauthorized", err: sonzaihook.ErrMalformedSignature},
-	{name: "two signature lines", request: func(_ *testing.T, req *http.Request) *http.Request {
-		req.Header.Add(sonzaihook.SignatureHeader, req.Header.Get(sonzaihook.SignatureHeader))
+	{name: "two signature lines with a time each", request: func(_ *testing.T, req *http.Request) *http.Request {
+		req.Header.Add(sonzaihook.SignatureHeader, sonzaihook.Sign(nil, "other", time.Unix(1, 0)))
 		return req
 	}, status: 401, code: "unauthorized", err: sonzaihook.ErrMalformedSignature},
 	{name: "wrong signature", sign: []hooktest.Option{hooktest.SignedWith("whsec_other")}, status: 401, code: "unauthorized", err: sonzaihook.ErrSignatureMismatch},

@@ -3,75 +3,160 @@ package sonzaihook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/once"
 )
 
-// Who is told what became of a delivery: the log and the observer, in full.
+// Who is told what became of a delivery: the log and the observers, in full. Both
+// are code of the user's and may panic; what the log is told is bounded.
 
-// about adds to an outcome which delivery it is about, which only an authentic
-// one may say.
-func about(d *Delivery, out Outcome) Outcome {
-	out.Source, out.SignedAt = d.Source, d.SignedAt
-	if out.Code != CodeUnauthorized {
-		out.Type, out.DeliveryID, out.Project = d.Type, d.ID, d.Project
-		out.Retiring = d.proof.key != nil && !d.proof.key.until.IsZero()
-	}
-	return out
+// The bounds of what is logged, in bytes.
+const (
+	maxLoggedText  = 2 << 10
+	maxLoggedName  = 256
+	maxLoggedStack = 16 << 10
+)
+
+// reporter writes to a logger whose handler may panic. It is safe for concurrent use.
+type reporter struct {
+	logger *slog.Logger
+	// The seconds in which these were last logged.
+	misfit, nameless atomic.Int64
 }
 
-// close ends a delivery: it is timed, logged and observed.
-func (r *Receiver) close(ctx context.Context, out Outcome, start time.Time) Outcome {
-	out.Duration = r.now().Sub(start)
-	r.log(ctx, &out)
-	r.observe(ctx, out)
-	return out
+func defaultReporter() *reporter { return &reporter{logger: slog.Default()} }
+
+// log writes a record, and loses it if the handler panics.
+func (rep *reporter) log(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
+	defer func() { _ = recover() }() // there is nowhere left to say it
+	rep.logger.LogAttrs(ctx, level, "sonzaihook: "+message, attrs...)
 }
 
-func (r *Receiver) observe(ctx context.Context, out Outcome) {
-	for _, observer := range *r.observing.Load() {
-		r.observeOne(ctx, observer, out)
-	}
+func (rep *reporter) enabled(ctx context.Context, level slog.Level) (on bool) {
+	defer func() { _ = recover() }()
+	return rep.logger.Enabled(ctx, level)
 }
 
-func (r *Receiver) observeOne(ctx context.Context, observer func(context.Context, Outcome), out Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.logger.ErrorContext(ctx, "sonzaihook: observer panicked", "panic", v)
-		}
-	}()
-	observer(ctx, out)
-}
-
-func (r *Receiver) log(ctx context.Context, out *Outcome) {
-	level, message := slog.LevelDebug, "sonzaihook: delivery handled"
+// outcome logs what became of a delivery.
+func (rep *reporter) outcome(ctx context.Context, out *Outcome) {
+	level, message := slog.LevelDebug, "delivery handled"
 	switch {
 	case out.Status >= 500 && out.RetryAfter == 0:
-		level, message = slog.LevelError, "sonzaihook: delivery failed"
+		level, message = slog.LevelError, "delivery failed"
 	case out.Status >= 500:
-		level, message = slog.LevelWarn, "sonzaihook: delivery put off"
+		level, message = slog.LevelWarn, "delivery put off"
 	case out.Status >= 400:
-		level, message = slog.LevelWarn, "sonzaihook: delivery refused"
+		level, message = slog.LevelWarn, "delivery refused"
 	}
-	if !r.logger.Enabled(ctx, level) {
+	if !rep.enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{slog.Int("status", out.Status), slog.String("code", out.Code)}
-	if out.DeliveryID != "" {
-		attrs = append(attrs, slog.String("type", string(out.Type)), slog.String("delivery", out.DeliveryID))
+	for _, a := range []struct{ key, text string }{
+		{"type", string(out.Type)}, {"delivery", out.DeliveryID}, {"project", out.Project},
+	} {
+		if a.text != "" {
+			attrs = append(attrs, slog.String(a.key, bounded(a.text, maxLoggedName)))
+		}
 	}
-	attrs = append(attrs, slog.String("source", string(out.Source)), slog.Duration("duration", out.Duration))
+	attrs = append(attrs, slog.String("source", bounded(string(out.Source), maxLoggedName)), slog.Duration("duration", out.Duration))
 	if out.Err != nil {
-		attrs = append(attrs, slog.String("error", out.Err.Error()))
+		attrs = append(attrs, slog.String("error", bounded(textOf(out.Err), maxLoggedText)))
 	}
-	var p *panicError
-	if errors.As(out.Err, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	if stack := stackOf(out.Err); stack != nil {
+		attrs = append(attrs, slog.String("stack", bounded(string(stack), maxLoggedStack)))
 	}
-	r.logger.LogAttrs(ctx, level, message, attrs...)
+	rep.log(ctx, level, message, attrs...)
 }
 
-func (r *Receiver) warn(ctx context.Context, message string, d *Delivery, err error) {
-	r.logger.LogAttrs(ctx, slog.LevelWarn, message,
-		slog.String("type", string(d.Type)), slog.String("delivery", d.ID), slog.String("error", err.Error()))
+// warn logs what concerns the operator alone.
+func (s *settings) warn(ctx context.Context, message string, w once.Work, err error) {
+	of := &w.(*inbound).about
+	s.report.log(ctx, slog.LevelWarn, message,
+		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
+		slog.String("error", bounded(textOf(err), maxLoggedText)))
+}
+
+// misfits logs, at most once a second, which fields of an event are zero because
+// their value did not fit.
+func (rep *reporter) misfits(ctx context.Context, of *about, fields []string) {
+	now, last := time.Now().Unix(), rep.misfit.Load()
+	if now == last || !rep.misfit.CompareAndSwap(last, now) {
+		return
+	}
+	rep.log(ctx, slog.LevelWarn, "fields did not fit and are zero",
+		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
+		slog.String("fields", bounded(fmt.Sprint(fields), maxLoggedText)))
+}
+
+// unnamed logs, at most once a second, that a delivery which names no project was
+// refused although there are projects.
+func (rep *reporter) unnamed() {
+	now, last := time.Now().Unix(), rep.nameless.Load()
+	if now == last || !rep.nameless.CompareAndSwap(last, now) {
+		return
+	}
+	rep.log(context.Background(), slog.LevelError, "a delivery that names no project was refused: "+
+		"if it is genuine, name the project in the URL, as in /webhooks/sonzai/{project}/{event}")
+}
+
+func (rep *reporter) storeFull(capacity int64, evicted uint64) {
+	rep.log(context.Background(), slog.LevelWarn, "memory store is full, copies of old deliveries may run again",
+		slog.Int64("capacity", capacity), slog.Uint64("evicted", evicted))
+}
+
+// observe tells every observer, whichever of them panics.
+func (rep *reporter) observe(ctx context.Context, observers []func(context.Context, Outcome), out *Outcome) {
+	for _, observer := range observers {
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					rep.log(ctx, slog.LevelError, "observer panicked", slog.String("panic", bounded(once.PanicText(v), maxLoggedText)))
+				}
+			}()
+			observer(ctx, *out)
+		}()
+	}
+}
+
+// forDelivery fills in which delivery an outcome is of, which only an authentic one
+// may say.
+func (o Outcome) forDelivery(in *inbound) Outcome {
+	o.Source, o.SignedAt = in.about.source, in.Delivery.SignedAt
+	if o.Code != CodeUnauthorized {
+		o.Type, o.DeliveryID, o.Project = in.about.typ, in.about.id, in.about.project
+		o.Retiring = in.signed() && in.key.Retiring()
+	}
+	return o
+}
+
+// bounded returns text without its end, if it is long.
+func bounded(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes)", text[:limit], len(text))
+}
+
+// textOf returns the text of an error, whose methods may panic.
+func textOf(err error) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = fmt.Sprintf("an error of type %T whose Error panics: %s", err, once.PanicText(v))
+		}
+	}()
+	return err.Error()
+}
+
+func stackOf(err error) (stack []byte) {
+	defer func() { _ = recover() }()
+	var p *panicError
+	if errors.As(err, &p) {
+		return p.stack
+	}
+	return nil
 }

@@ -1,186 +1,196 @@
 package sonzaihook
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"reflect"
-	"strconv"
+
+	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // Which event an authentic delivery is: its type, its identity, and the events
 // that the callbacks of its type take.
 
-// resolve decodes the delivery once for each T that its callbacks take. Without
-// callbacks it is decoded all the same, so that what is refused does not depend
-// on who listens, and has no events then.
-func (r *Receiver) resolve(d *Delivery, table *routeTable) error {
-	if !isObject(d.Body) {
+var errNoType = fmt.Errorf("%w: no event type", ErrUndecodable)
+
+// prepare decodes and validates. Both call user code, which may panic.
+func (s *settings) prepare(in *inbound, table *routeTable) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	if err := s.resolve(in, table); err != nil {
+		return err
+	}
+	return s.validate(in)
+}
+
+// resolve decodes the delivery once for each T that its callbacks take.
+func (s *settings) resolve(in *inbound, table *routeTable) error {
+	d := &in.Delivery
+	in.sent, in.route = d.Body, noRoute
+	in.about = about{source: d.Source, project: d.Project}
+	m := &message{body: wire.JSON(d.Body)}
+	if !wire.IsObject(m.body) {
 		return fmt.Errorf("%w: not a JSON object", ErrUndecodable)
 	}
-	expected, err := expectedType(d)
+	expected, err := s.expectedType(in, m)
 	if err != nil {
 		return err
 	}
-	d.events = d.first[:0] // most routes have one shape
-	route, shapes := table.find(expected), unheard
-	if route != nil {
-		shapes = route.shapes
+	// An event that cannot be decoded has a type all the same, for its dead letter.
+	in.about.typ, d.Type = expected, expected
+	route := table.find(expected)
+	first := firstDecoder(route, expected)
+	event, err := first.decode(m)
+	if err != nil {
+		return err
 	}
-	for i, s := range shapes {
-		decoded, err := s.decode(d.Body)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			if err := r.identify(d, expected, decoded); err != nil {
+	if err := s.identify(in, expected, m); err != nil {
+		return err
+	}
+	in.misfit = m.misfit
+	in.events = in.first[:0] // most routes have one decoder
+	for _, dec := range route.decoders {
+		e := event
+		if dec.typ != first.typ {
+			if e, err = dec.decode(m); err != nil {
 				return err
 			}
 		}
-		if route != nil {
-			decoded.event.place(d, decoded.id)
-			d.events = append(d.events, decoded.event)
-		}
+		e.place(d, m)
+		in.events = append(in.events, e)
 	}
-	d.route = route
+	in.route = route
 	return nil
 }
 
-// unheard is how a delivery is decoded that no callback takes.
-var unheard = []*shape{rawShape}
+// firstDecoder returns the decoder that reads the envelope: one of the route's that
+// can, else the one that leaves the payload alone.
+func firstDecoder(rt *route, typ EventType) *decoder {
+	row := byName[string(typ)]
+	for _, dec := range rt.decoders {
+		if dec == rawDecoder || row != nil && dec.typ == row.decoder.typ {
+			return dec
+		}
+	}
+	if row != nil && len(rt.decoders) == 0 {
+		return row.decoder
+	}
+	return rawDecoder
+}
 
 // expectedType returns the type under which a delivery is decoded: as the caller
-// of Dispatch gave it, as it was peeked, or, where it could not be peeked, as
-// the decoder reads it.
-func expectedType(d *Delivery) (EventType, error) {
-	if d.Type != "" {
-		return canonical(d.Type), nil
+// of Dispatch gave it, as it was peeked, as the decoder reads it, or as the secret
+// names it. A URL is not signed, and names nothing.
+func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
+	if in.Delivery.Type != "" {
+		return canonical(in.Delivery.Type), nil
 	}
-	if d.proof.claimed != "" {
-		return d.proof.claimed, nil
+	if in.peeked != "" {
+		return in.peeked, nil
 	}
-	decoded, err := rawShape.decode(d.Body)
-	if err != nil {
+	if _, err := rawDecoder.decode(m); err != nil {
+		in.about.typ = EventType(peekName(m.body))
+		in.Delivery.Type = in.about.typ
 		return "", err
 	}
-	t, signed := canonical(decoded.name), d.proof.key
-	if t == "" && d.proof.exclusive && canonical(d.proof.path) == signed.typ {
-		t, d.Name = signed.typ, d.proof.path
-	}
+	t := canonical(m.env.Names().Choose(isDocumentedName))
 	switch {
-	case t == "":
+	case t != "":
+	case in.signed() && in.key.Exclusive():
+		t = EventType(in.key.Type)
+	case isWakeup(m.content):
+		t = EventWakeup
+	default:
 		return "", errNoType
-	case signed != nil && signed.typ != AnyEvent && signed.typ != t:
+	}
+	if in.signed() && !in.key.Allows(string(t)) {
 		return "", ErrSecretOfOtherType
 	}
 	return t, nil
 }
 
+// isWakeup reports whether a payload has an object under "wakeup", as one demo of
+// the platform shows a delivery without a type.
+func isWakeup(content []byte) bool {
+	var w struct {
+		Wakeup json.RawMessage `json:"wakeup"`
+	}
+	return wire.DecodeCustom(content, &w) == nil && wire.IsObject(w.Wakeup)
+}
+
+// peekName returns the name of the type as far as it can be read without decoding.
+func peekName(body []byte) string {
+	p, ok := wire.Peek(body, false)
+	if !ok {
+		return ""
+	}
+	return string(peekedType(&p))
+}
+
+// peekedType returns the type that a body's peeked names stand for. It allocates
+// only for a type that is not documented.
+func peekedType(p *wire.Peeked) EventType {
+	if row := byName[string(p.EventType)]; row != nil {
+		return row.typ
+	}
+	return canonical(wire.Names{EventType: string(p.EventType), Type: string(p.Type), Event: string(p.Event)}.Choose(isDocumentedName))
+}
+
 // identify sets the type, the name and the identity of a delivery. A delivery
 // that was handed to Dispatch may have them already.
-func (r *Receiver) identify(d *Delivery, expected EventType, decoded decoded) error {
-	if d.proof.claimed != "" && canonical(decoded.name) != expected {
+func (s *settings) identify(in *inbound, expected EventType, m *message) error {
+	d, name := &in.Delivery, m.env.Names().Choose(isDocumentedName)
+	if in.peeked != "" && canonical(name) != expected {
 		return fmt.Errorf("%w: its type reads in two ways", ErrUndecodable)
 	}
 	if d.Name == "" {
 		d.Name = string(expected)
-		if canonical(decoded.name) == expected {
-			d.Name = decoded.name
+		if canonical(name) == expected {
+			d.Name = name
 		}
 	}
 	d.Type = expected
 	if d.ID == "" {
-		d.ID = identity(d, decoded)
-		if r.identity != nil {
-			d.natural = naturalKey(d, decoded)
-			if id := r.identity(d); id != "" {
+		d.ID, _ = identity(d, m)
+		if s.identity != nil {
+			d.natural = naturalKey(d.Type, m)
+			if id := s.identity(d); id != "" {
 				d.ID = id
 			}
 		}
 	}
-	if len(d.ID) > maxIdentity {
-		sum := sha256.Sum256([]byte(d.ID))
-		d.ID = "sha256:" + hex.EncodeToString(sum[:])
-	}
+	d.ID = shortened(d.ID)
+	in.about.typ, in.about.id = d.Type, d.ID
 	return nil
 }
 
-// identity returns the identity of a delivery by default. The body alone is never
-// one: two events without an id may have the same bytes.
-func identity(d *Delivery, decoded decoded) string {
-	if decoded.id != "" {
-		return decoded.id
-	}
-	if key := naturalKey(d, decoded); key != "" {
-		return string(d.Type) + ":" + key
-	}
-	signed := sha256.New()
-	if d.Source == SourceReplay {
-		// Another event with the same bytes may have come by webhook in that second.
-		signed.Write([]byte(SourceReplay))
-	}
-	if !d.SignedAt.IsZero() {
-		signed.Write(strconv.AppendInt(nil, d.SignedAt.Unix(), 10))
-	}
-	signed.Write([]byte{'.'})
-	signed.Write(d.Body)
-	return "sha256:" + hex.EncodeToString(signed.Sum(nil))
-}
-
-// NaturalIdentity is an identity for [WithIdentity] that prefers the type and the
-// natural key ("agent.message:msg_1") to the envelope's event id. Use it where
-// the same events come by push and by poll: a polled notification has the id of
-// the message, the wakeup or the breakthrough, but not the event id under which
-// it was pushed. Of other types it keeps the identity.
-func NaturalIdentity(d *Delivery) string {
-	if d.natural == "" {
-		return ""
-	}
-	return string(d.Type) + ":" + d.natural
-}
-
-// keyed are the shapes of the types that have a natural key.
-var keyed = map[EventType]*shape{
-	EventMessage:      messageShape,
-	EventBreakthrough: breakthroughShape,
-	EventWakeup:       wakeupShape,
-}
-
-// naturalKey returns the key also where the callback takes a T of its own, so
-// that the identity does not depend on who listens.
-func naturalKey(d *Delivery, known decoded) string {
-	s := keyed[d.Type]
-	if known.key != "" || s == nil {
-		return known.key
-	}
-	own, err := s.decode(d.Body)
-	if err != nil {
-		return ""
-	}
-	return own.key
-}
-
 // validate asks the validator about every event of a delivery.
-func (r *Receiver) validate(d *Delivery) error {
-	if r.validator == nil {
+func (s *settings) validate(in *inbound) error {
+	if s.validator == nil {
 		return nil
 	}
-	for _, event := range d.events {
+	for _, event := range in.events {
 		subject := event.subject()
 		if subject == nil {
 			continue
 		}
-		if err := r.validator.Struct(subject); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		if err := s.validator.Struct(subject); err != nil {
+			if out := callbackOutcome(err); out.Code == CodePanicked {
+				return out.Err
+			}
+			return because(ErrInvalid, textOf(err), err)
 		}
 	}
 	return nil
 }
 
-// documented is what a validator sees of an event of a documented type. The
-// payload has no name of its own, because it may stand under "data", under
-// "payload" or beside the agent's id.
-type documented[T any] struct {
+// subjectOf is what a validator sees of an event of a documented type. The payload
+// has no name, because it may stand under "data", under "payload" or beside the
+// agent's id.
+type subjectOf[T any] struct {
 	AgentID string `json:"agent_id" validate:"required"`
 	Data    *T     `json:",embed"`
 }
@@ -191,8 +201,8 @@ func (e *Event[T]) subject() any {
 	switch data := any(&e.Data).(type) {
 	case *Wakeup:
 		return data
-	case payload:
-		return &documented[T]{AgentID: e.AgentID, Data: &e.Data}
+	case *Message, *MoodChange, *MemoryAdded, *Breakthrough, *Consolidation:
+		return &subjectOf[T]{AgentID: e.AgentID, Data: &e.Data}
 	}
 	v := reflect.ValueOf(&e.Data)
 	for v.Elem().Kind() == reflect.Pointer && !v.Elem().IsNil() {

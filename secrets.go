@@ -1,27 +1,29 @@
 package sonzaihook
 
 import (
-	"crypto/sha256"
+	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
 
 // AnyEvent stands in [Secrets] for every event type: a secret under it may sign
 // a delivery of any type.
-const AnyEvent EventType = "*"
+const AnyEvent EventType = signature.Any
 
-// Secrets holds the signing secrets by event type, because the platform answers
-// each registration with a secret of its own (documented). Several secrets of
-// one type are all valid, which is what a rotation needs.
+// Secrets holds the signing secrets by registration, because the platform answers
+// each registration with a different secret (documented). The key is the name that
+// was registered, "agent.wakeup" or "on_wakeup_ready"; several secrets of one
+// registration are all valid, which is what a rotation needs.
 //
-// A secret binds: a delivery that it verified may only be of its type, unless
-// the secret stands under [AnyEvent]. Printing Secrets shows how many there
-// are, never what they are.
+// A secret binds: a delivery that it verified may only be of the type that the name
+// stands for, unless the secret stands under [AnyEvent]. All secrets of a type are
+// tried, so keep them few. Printing Secrets shows how many there are, never what
+// they are.
 type Secrets map[EventType][]string
 
 // Secret returns Secrets in which each of the given secrets is valid for every
@@ -45,167 +47,176 @@ func (s Secrets) MarshalText() ([]byte, error) {
 	return nil, fmt.Errorf("%w: secrets are not marshaled", ErrInvalidSecret)
 }
 
-func checkSecret(secret string) error {
-	key := strings.TrimPrefix(secret, secretPrefix)
-	switch {
-	case strings.TrimSpace(key) == "":
-		return fmt.Errorf("%w: it is empty", ErrInvalidSecret)
-	case strings.TrimSpace(secret) != secret, strings.TrimSpace(key) != key:
-		return fmt.Errorf("%w: it has white space at an end", ErrInvalidSecret)
-	}
-	return nil
-}
+// manySecrets is from where on the secrets of one registration are worth a warning.
+const manySecrets = 8
 
-// key is one secret of one event type, in the form that verifies. The secret
-// itself is not kept; its digest tells whether two are the same.
-type key struct {
-	typ     EventType
-	digest  [sha256.Size]byte
-	until   time.Time // zero: for good
-	signers *sync.Pool
-}
-
-func newKey(t EventType, secret string) *key {
-	return &key{
-		typ:     t,
-		digest:  sha256.Sum256([]byte(strings.TrimPrefix(secret, secretPrefix))),
-		signers: newSigners(secret),
-	}
-}
-
-func (k *key) verifies(sig *signature, body []byte) bool {
-	s := k.signers.Get().(*signer)
-	defer k.signers.Put(s)
-	return sig.matches(s.sum(sig.t, body))
-}
-
-func (k *key) valid(now time.Time) bool { return k.until.IsZero() || now.Before(k.until) }
-
-// keyring is what a receiver verifies with. It never changes; a rotation makes
-// another one, so a delivery sees either all of the old keys or all of the new.
-type keyring struct {
-	byType  map[EventType][]*key
-	awaited map[EventType]int // how many new secrets are under way
-}
-
-func newKeyring(s Secrets) (*keyring, error) {
+// list returns the secrets in the form that the keyring takes, in the order of
+// their names.
+func (s Secrets) list() ([]signature.Secret, error) {
 	if len(s) == 0 {
 		return nil, fmt.Errorf("%w: there are no secrets", ErrInvalidSecret)
 	}
-	ring := &keyring{byType: make(map[EventType][]*key, len(s))}
+	var all []signature.Secret
 	for name, secrets := range s {
-		t := canonical(string(name))
-		if t == "" || len(secrets) == 0 {
+		if name == "" || len(secrets) == 0 {
 			return nil, fmt.Errorf("%w: event type %q has none", ErrInvalidSecret, name)
 		}
 		for _, secret := range secrets {
-			if err := checkSecret(secret); err != nil {
+			if err := signature.CheckSecret(secret); err != nil {
 				return nil, fmt.Errorf("event type %q: %w", name, err)
 			}
-			ring.byType[t] = append(ring.byType[t], newKey(t, secret))
+			all = append(all, secretOf(name, secret))
 		}
 	}
-	return ring, nil
+	slices.SortStableFunc(all, func(a, b signature.Secret) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		if a.Name > b.Name {
+			return 1
+		}
+		return 0
+	})
+	return all, nil
 }
 
-// rotated returns a ring in which secret is valid for t for good, and whatever
-// was valid for t before stays so until the given time. Rotating to a secret
-// that is there already changes nothing about that secret.
-func (r *keyring) rotated(t EventType, secret string, now, until time.Time) *keyring {
-	next := &keyring{byType: make(map[EventType][]*key, len(r.byType)+1), awaited: r.awaited}
-	for other, keys := range r.byType {
-		if other != t {
-			next.byType[other] = keys
-		}
-	}
-	fresh := newKey(t, secret)
-	keys := []*key{fresh}
-	for _, old := range r.byType[t] {
-		if old.digest == fresh.digest || !old.valid(now) || !until.After(now) {
-			continue
-		}
-		kept := &key{typ: t, digest: old.digest, until: old.until, signers: old.signers}
-		if kept.until.IsZero() || kept.until.After(until) {
-			kept.until = until
-		}
-		keys = append(keys, kept)
-	}
-	next.byType[t] = keys
-	return next
+func secretOf(name EventType, value string) signature.Secret {
+	return signature.Secret{Name: string(name), Type: string(canonical(name)), Value: value}
 }
 
-// verify returns the key that signed the body, or why there is none. The keys of
-// the type that the body claims come first, so that their number and not that of
-// all secrets is the cost of an accepted delivery; a body whose type cannot be
-// read is tried with every key. No key is tried twice.
-func (r *keyring) verify(sig *signature, body []byte, claimed EventType, now time.Time) (*key, error) {
-	if claimed != "" {
-		if k := match(r.byType[claimed], sig, body, now); k != nil {
-			return k, nil
-		}
-		if k := match(r.byType[AnyEvent], sig, body, now); k != nil {
-			return k, nil
+func (s *settings) warnMany(secrets Secrets) {
+	for name, all := range secrets {
+		if len(all) > manySecrets {
+			s.report.log(context.Background(), slog.LevelWarn, "many secrets of one registration, each delivery may be tried with all of them",
+				slog.String("name", bounded(string(name), maxLoggedName)), slog.Int("secrets", len(all)))
 		}
 	}
-	for t, keys := range r.byType {
-		if claimed != "" && (t == claimed || t == AnyEvent) {
-			continue
-		}
-		k := match(keys, sig, body, now)
-		if k != nil && claimed != "" {
-			return nil, ErrSecretOfOtherType
-		}
-		if k != nil {
-			return k, nil
-		}
-	}
-	if r.awaits(claimed) {
-		return nil, ErrSecretAwaited
-	}
-	return nil, ErrSignatureMismatch
 }
 
-// awaiting returns a ring that awaits n more new secrets of a type.
-func (r *keyring) awaiting(t EventType, n int) *keyring {
-	next := &keyring{byType: r.byType, awaited: maps.Clone(r.awaited)}
-	if next.awaited == nil {
-		next.awaited = make(map[EventType]int)
+// projectSecrets asks the source. An answer that New would refuse is an error.
+func (s *settings) projectSecrets(ctx context.Context, project string) ([]signature.Secret, error) {
+	secrets, err := s.secretSource(ctx, project)
+	if err != nil {
+		return nil, err
 	}
-	next.awaited[t] += n
-	if next.awaited[t] == 0 {
-		delete(next.awaited, t)
-	}
-	return next
+	s.warnMany(secrets)
+	return secrets.list()
 }
 
-// awaits reports whether a new secret is under way that may sign the type.
-func (r *keyring) awaits(claimed EventType) bool {
-	return len(r.awaited) > 0 && (claimed == "" || r.awaited[claimed] > 0 || r.awaited[AnyEvent] > 0)
+// SetSecrets replaces all secrets of the tenant at once, while deliveries are in
+// flight; the secrets of projects stay. It returns an error that wraps
+// [ErrInvalidSecret], and changes nothing, if New would refuse them.
+func (r *Receiver) SetSecrets(secrets Secrets) error { return r.tenant().SetSecrets(secrets) }
+
+// Rotate makes secret valid for the registration of that name from now on, and the
+// secrets that it had before for no longer than grace. Deliveries in flight are not
+// disturbed, and rotating to the same secret again is harmless. The secrets of other
+// registrations stay, also of those under another name of the same type, and those
+// under [AnyEvent]; to replace the latter, rotate AnyEvent. It returns an error that
+// wraps [ErrInvalidSecret] or, for an empty name or a negative grace,
+// [ErrInvalidOption].
+func (r *Receiver) Rotate(name EventType, secret string, grace time.Duration) error {
+	return r.tenant().Rotate(name, secret, grace)
 }
 
-func match(keys []*key, sig *signature, body []byte, now time.Time) *key {
-	for _, k := range keys {
-		if k.valid(now) && k.verifies(sig, body) {
-			return k
-		}
+// RotateFrom is Rotate for a secret that has yet to be obtained, from a platform
+// that may sign with it before it has said what it is. Until obtain returns, a
+// delivery of the type that no secret verifies is answered 503 instead of 401, so
+// that the platform sends it again. RotateFrom returns what obtain returns, and
+// then changes nothing, or what Rotate would.
+func (r *Receiver) RotateFrom(ctx context.Context, name EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
+	return r.tenant().RotateFrom(ctx, name, grace, obtain)
+}
+
+// HasSecret reports whether the registration of that name has a secret that is
+// valid now, or there is one under [AnyEvent].
+func (r *Receiver) HasSecret(name EventType) bool { return r.tenant().HasSecret(name) }
+
+// Project returns the part of the receiver that takes the deliveries of one
+// project's registrations. Its secrets are apart from those of other projects and
+// of the tenant: no change of the ones touches the others. Its callbacks are the
+// receiver's. Project may be called again for the same id, at any time; the results
+// are interchangeable. It panics if id is empty.
+func (r *Receiver) Project(id string) *Project {
+	if id == "" {
+		panic("sonzaihook: Project with an empty id")
 	}
+	return &Project{r: r, id: id, scope: r.keys.Project(id)}
+}
+
+func (r *Receiver) tenant() *Project { return &Project{r: r, scope: r.keys.Tenant} }
+
+// Project is the part of a [Receiver] that belongs to one project of the platform.
+// It is safe for concurrent use.
+//
+// Which project a delivery is tried with is named by the path value "project", as in
+// "/webhooks/sonzai/{project}/{event}", else by project_id in the body. Neither is
+// believed: it only picks whose secrets are tried, the project's and then the
+// tenant's. A delivery that names no project is tried with the tenant's secrets and
+// those of the eight projects that last verified such a delivery.
+type Project struct {
+	r     *Receiver
+	id    string
+	scope *signature.Scope
+}
+
+// ID returns the project's id.
+func (p *Project) ID() string { return p.id }
+
+// SetSecrets replaces all secrets of the project, see [Receiver.SetSecrets].
+func (p *Project) SetSecrets(secrets Secrets) error {
+	list, err := secrets.list()
+	if err != nil {
+		return err
+	}
+	p.r.settings.warnMany(secrets)
+	p.scope.Set(list)
 	return nil
 }
 
-// has reports whether some secret may sign deliveries of a type.
-func (r *keyring) has(t EventType, now time.Time) bool {
-	valid := func(k *key) bool { return k.valid(now) }
-	return slices.ContainsFunc(r.byType[t], valid) || slices.ContainsFunc(r.byType[AnyEvent], valid)
+// Rotate replaces the secret of one registration of the project, see
+// [Receiver.Rotate].
+func (p *Project) Rotate(name EventType, secret string, grace time.Duration) error {
+	return p.RotateFrom(context.Background(), name, grace, func(context.Context) (string, error) { return secret, nil })
 }
 
-// exclusive reports whether no other event type has the secret of k.
-func (r *keyring) exclusive(k *key) bool {
-	for t, keys := range r.byType {
-		for _, other := range keys {
-			if t != k.typ && other.digest == k.digest {
-				return false
-			}
-		}
+// RotateFrom replaces the secret of one registration of the project by one that has
+// yet to be obtained, see [Receiver.RotateFrom].
+func (p *Project) RotateFrom(ctx context.Context, name EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
+	if name == "" || grace < 0 {
+		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
 	}
-	return k.typ != AnyEvent
+	typ := string(canonical(name))
+	p.scope.Await(typ, +1)
+	defer p.scope.Await(typ, -1)
+	secret, err := obtain(ctx)
+	if err != nil {
+		return err
+	}
+	if err := signature.CheckSecret(secret); err != nil {
+		return fmt.Errorf("event type %q: %w", name, err)
+	}
+	now := p.r.settings.now()
+	p.scope.Rotate(secretOf(name, secret), now, now.Add(min(grace, once.Forever)))
+	return nil
 }
+
+// HasSecret reports whether a registration of the project has a secret that is valid
+// now, see [Receiver.HasSecret].
+func (p *Project) HasSecret(name EventType) bool {
+	return p.scope.Has(string(name), string(canonical(name)), p.r.settings.now())
+}
+
+// Types is [Receiver.Types]: the callbacks are the receiver's.
+func (p *Project) Types() []EventType { return p.r.Types() }
+
+// Dispatch is [Receiver.Dispatch] for a delivery of the project, whatever
+// d.Project says.
+func (p *Project) Dispatch(ctx context.Context, d *Delivery) Outcome {
+	own := *d
+	own.Project = p.id
+	return p.r.Dispatch(ctx, &own)
+}
+
+// Format prints the project's id, whatever the verb.
+func (p *Project) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "sonzaihook.Project(%s)", p.id) }

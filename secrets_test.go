@@ -45,46 +45,39 @@ func TestSecretBindsTheTypeOfADelivery(t *testing.T) {
 	}
 }
 
-func TestTypeFromTheURLCountsOnlyUnderASecretOfThatTypeAlone(t *testing.T) {
+func TestABodyWithoutATypeTakesItFromTheSecretElseFromItsWakeup(t *testing.T) {
 	t.Parallel()
-	wakeup := sonzaihook.EventWakeup
+	wakeup, message := sonzaihook.EventWakeup, sonzaihook.EventMessage
+	bare, bodyOfNothing := string(hooktest.BareWakeup(t)), `{"content":"hi"}`
 	for _, c := range []struct {
 		name    string
 		secrets sonzaihook.Secrets
 		target  string
+		body    string
 		status  int
+		typ     sonzaihook.EventType
 	}{
-		{"its own secret", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/agent.wakeup", 200},
-		{"its own secret and an alias", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/on_wakeup_ready", 200},
-		{"beside other secrets", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.EventMessage: {"whsec_m"}}, "/agent.wakeup", 200},
-		{"another type in the URL", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/agent.message", 400},
-		{"no type in the URL", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/", 400},
-		{"a secret of any type", sonzaihook.Secret("whsec_w"), "/agent.wakeup", 400},
-		{"a secret of two types", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.EventMessage: {"whsec_w"}}, "/agent.wakeup", 400},
-		{"a secret of any type as well", sonzaihook.Secrets{wakeup: {"whsec_w"}, sonzaihook.AnyEvent: {"whsec_w"}}, "/agent.wakeup", 400},
-		{"another secret", sonzaihook.Secrets{wakeup: {"whsec_x"}}, "/agent.wakeup", 401},
+		{"a secret of the type", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/", bare, 200, wakeup},
+		{"under another of its names", sonzaihook.Secrets{"on_wakeup_ready": {"whsec_w"}}, "/", bare, 200, wakeup},
+		{"beside other secrets", sonzaihook.Secrets{wakeup: {"whsec_w"}, message: {"whsec_m"}}, "/", bare, 200, wakeup},
+		{"a URL names nothing", sonzaihook.Secrets{wakeup: {"whsec_w"}}, "/agent.message", bare, 200, wakeup},
+		{"a secret of any type", sonzaihook.Secret("whsec_w"), "/", bare, 200, wakeup},
+		{"a secret of two types", sonzaihook.Secrets{wakeup: {"whsec_w"}, message: {"whsec_w"}}, "/", bare, 200, wakeup},
+		{"another body under a secret of one type", sonzaihook.Secrets{message: {"whsec_w"}}, "/", bodyOfNothing, 200, message},
+		{"a type of the user's", sonzaihook.Secrets{"lead.enriched": {"whsec_w"}}, "/", bodyOfNothing, 200, "lead.enriched"},
+		{"another body under a secret of any type", sonzaihook.Secret("whsec_w"), "/agent.message", bodyOfNothing, 400, ""},
+		{"another secret", sonzaihook.Secrets{wakeup: {"whsec_x"}}, "/agent.wakeup", bare, 401, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, c.secrets)
-			var got *sonzaihook.WakeupEvent
-			h.OnWakeup(func(_ context.Context, e *sonzaihook.WakeupEvent) error {
-				got = e
-				return nil
-			})
+			h := newHooks(t, c.secrets).count(nil)
 			mux := http.NewServeMux()
 			mux.Handle("POST /{event}", h)
 			mux.Handle("POST /", h)
-			answer := hooktest.Deliver(t, mux, hooktest.BareWakeup(t), hooktest.To(c.target), hooktest.SignedWith("whsec_w"))
+			answer := hooktest.Deliver(t, mux, []byte(c.body), hooktest.To(c.target), hooktest.SignedWith("whsec_w"))
 			require.Equal(t, c.status, answer.Code, h.log())
-			if c.status != http.StatusOK {
-				require.Nil(t, got)
-				return
-			}
-			require.Equal(t, wakeup, got.Type)
-			require.Equal(t, c.target[1:], got.Name)
-			require.Equal(t, "agent.wakeup:wk_2c19", got.ID)
-			require.Equal(t, "wk_2c19", got.Data.WakeupID)
+			require.Equal(t, c.typ, h.last(t).Type)
+			require.EqualValues(t, map[bool]int{true: 1}[c.status == 200], h.runs.Load())
 		})
 	}
 }
@@ -133,9 +126,13 @@ func TestRotateKeepsTheOldSecretForTheGrace(t *testing.T) {
 	require.False(t, accepts(sonzaihook.EventMessage, "old"), "rotating again does not lengthen the grace")
 	require.True(t, accepts(sonzaihook.EventMessage, "new"))
 
-	require.NoError(t, h.Rotate("on_wakeup_ready", "now", 0))
+	require.NoError(t, h.Rotate("on_wakeup_ready", "other", 0))
+	require.True(t, accepts(sonzaihook.EventWakeup, "wakeup"), "another name of the type is another registration")
+	require.True(t, accepts(sonzaihook.EventWakeup, "other"))
+	require.NoError(t, h.Rotate(sonzaihook.EventWakeup, "now", 0))
 	require.False(t, accepts(sonzaihook.EventWakeup, "wakeup"), "without a grace the old one ends at once")
-	require.True(t, accepts(sonzaihook.EventWakeup, "now"))
+	require.True(t, accepts("on_wakeup_ready", "now"), "a secret binds to the type, whichever name it has")
+	require.True(t, accepts(sonzaihook.EventWakeup, "other"))
 
 	require.NoError(t, h.Rotate(sonzaihook.EventMessage, "old", time.Minute))
 	clock.advance(time.Hour)
@@ -187,7 +184,7 @@ func TestReceiverSaysForWhichTypesItHasASecret(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMoodChange: {"mood"}})
 	require.True(t, h.HasSecret(sonzaihook.EventMoodChange))
-	require.True(t, h.HasSecret("on_mood_updated"))
+	require.False(t, h.HasSecret("on_mood_updated"), "another registration")
 	require.False(t, h.HasSecret(sonzaihook.EventMessage))
 	require.NoError(t, h.Rotate(sonzaihook.AnyEvent, "any", 0))
 	require.True(t, h.HasSecret(sonzaihook.EventMessage))

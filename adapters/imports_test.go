@@ -42,7 +42,13 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		slices.Sort(want)
 		require.Equal(t, want, imports(t, dir), dir)
 	}
-	require.Equal(t, []string{"github.com/go-json-experiment/json"}, imports(t, ".."))
+	require.Equal(t, []string{
+		module + "/internal/once", module + "/internal/signature", module + "/internal/snapshot", module + "/internal/wire",
+	}, imports(t, ".."))
+	for _, dir := range []string{"once", "signature", "snapshot"} {
+		require.Subset(t, []string{module + "/internal/snapshot"}, imports(t, "../internal/"+dir), dir)
+	}
+	require.Equal(t, []string{"github.com/go-json-experiment/json"}, imports(t, "../internal/wire"))
 }
 
 // imports returns the modules, and the packages of this one, that a directory's

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,7 +26,7 @@ type Outcome struct {
 	// the delivery was authentic.
 	Project string
 	// SignedAt is the time in the signature, also of a refused delivery whose
-	// signature could be read; else zero.
+	// signature could be read, which is then only what the sender claims; else zero.
 	SignedAt time.Time
 	// Retiring says that the delivery was verified by a secret that a rotation
 	// has replaced and whose grace is not over.
@@ -128,12 +129,14 @@ var reasons = []struct {
 	{ErrSecretOfOtherType, unauthorized},
 	{ErrWrongAuthorization, unauthorized},
 	{ErrSecretAwaited, retryLater},
+	{ErrSecretSource, retryLater},
 	{ErrMethodNotAllowed, methodNotAllowed},
 	{ErrBodyTooLarge, bodyTooLarge},
 	{ErrUnsupportedMediaType, unsupportedMediaType},
 	{ErrBodyConsumed, bodyConsumed},
 	{ErrBodyUnreadable, bodyUnreadable},
 	{ErrUndecodable, malformedBody},
+	{ErrMisfit, rejected},
 	{ErrInvalid, invalid},
 	{ErrPanicked, panicked},
 	{ErrInFlight, inFlight},
@@ -143,37 +146,36 @@ var reasons = []struct {
 	{ErrOverloaded, overloaded},
 }
 
-// refusal returns the outcome for an error of the receiver's own.
-func refusal(err error) Outcome {
+// errorOutcome returns the outcome for an error of the receiver's. It runs no code
+// of the user's: what may hold an error of the user's is a reasonError.
+func errorOutcome(err error) Outcome {
+	var why *reasonError
+	if e, ok := err.(*reasonError); ok { //nolint:errorlint // what it wraps is the user's
+		why = e
+	}
 	for _, reason := range reasons {
-		if errors.Is(err, reason.err) {
+		if why != nil && why.reason == reason.err || why == nil && errors.Is(err, reason.err) {
 			return reason.answer.outcome(err)
 		}
 	}
 	return failed.outcome(err)
 }
 
-// judged returns the outcome for what a run of the callbacks returned. Only a
-// verdict, a panic and a timeout mean something here: a user's error that
-// happens to wrap, say, ErrUndecodable is still an error to be retried.
-func judged(err error) Outcome {
-	if err == nil {
-		return processed.outcome(nil)
-	}
-	var v *verdict
-	if errors.As(err, &v) {
-		out := v.answer.outcome(err)
-		if v.after > 0 {
-			out.RetryAfter = v.after
-		}
-		return out
-	}
-	var p *panicError
-	if errors.As(err, &p) {
-		return panicked.outcome(err)
-	}
-	return failed.outcome(err)
+// reasonError is an error of the user's with the reason that decides the answer.
+type reasonError struct {
+	reason error
+	text   string
+	cause  error
 }
+
+// because returns reason with an error of the user's behind it, whose text was read
+// before because its methods may panic.
+func because(reason error, text string, cause error) error {
+	return &reasonError{reason: reason, text: text, cause: cause}
+}
+
+func (e *reasonError) Error() string   { return e.reason.Error() + ": " + e.text }
+func (e *reasonError) Unwrap() []error { return []error{e.reason, e.cause} }
 
 func (a *answer) outcome(err error) Outcome {
 	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err, answer: a}
@@ -196,7 +198,7 @@ func (o Outcome) Retry() (after time.Duration, again bool) {
 	return o.RetryAfter, true
 }
 
-// Headers of the answers, shared by all of them; nobody changes their elements.
+// Headers of the answers, shared by all of them. Their elements do not change.
 var (
 	plainType   = []string{"application/json"}
 	problemType = []string{"application/problem+json"}
@@ -215,11 +217,16 @@ func (o Outcome) Respond(w http.ResponseWriter) {
 		header["Allow"] = onlyPost
 	}
 	if o.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.FormatInt(int64((o.RetryAfter+time.Second-1)/time.Second), 10))
+		header.Set("Retry-After", strconv.FormatInt(wholeSeconds(o.RetryAfter), 10))
 	}
 	w.WriteHeader(o.Status)
 	// A client that is gone cannot be told so; the platform sends again.
 	_, _ = w.Write(o.Body())
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int64 {
+	return int64(min(d, math.MaxInt64-time.Second)+time.Second-1) / int64(time.Second)
 }
 
 // Body returns the body of the answer. It is constant for each code and must

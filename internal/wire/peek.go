@@ -1,60 +1,55 @@
-package sonzaihook
+package wire
 
 import "bytes"
 
-// peekName finds the name of the event type in a body without decoding it, so
-// that the right secret is tried first. It knows nesting and strings and nothing
-// else of JSON: what it returns is a guess that the decoder must confirm.
-//
-// The name is the string under the top-level key event_type, else type, else
-// event. It is nil where there is none or where reading it would take an unescape.
-func peekName(body []byte) []byte {
-	var names [3][]byte // by rank
-	s := scanner{body: body}
+// Peeked is what Peek has found, empty where there is nothing or where reading it
+// would take an unescape.
+type Peeked struct{ EventType, Type, Event, Project []byte }
+
+// Peek finds the names of the type, and if asked the project, in a body without
+// decoding it, so that the right secret is tried first. It knows nesting and strings
+// and nothing else of JSON: what it returns is a guess that the decoder must confirm.
+// It reports whether it came to the end of what it looked for; if not, nothing that
+// it found may be used. What it returns aliases body.
+func Peek(body []byte, project bool) (p Peeked, ok bool) {
+	s := scanner{body: JSON(body)}
 	if !s.take('{') {
-		return nil
+		return p, false
 	}
 	for {
 		key, plain := s.text()
 		if !plain || !s.take(':') {
-			return nil
+			return p, false
 		}
-		rank := nameRank(key)
-		if rank >= 0 && s.next() == '"' {
-			name, plain := s.text()
-			if !plain {
-				return nil
+		if to := p.field(key); to != nil && s.next() == '"' {
+			if *to, plain = s.text(); !plain {
+				return p, false
 			}
-			if rank == 0 {
-				return name
+			if !project && len(bytes.TrimSpace(p.EventType)) > 0 {
+				return p, true
 			}
-			names[rank] = name
 		} else if !s.skip() {
-			return nil
+			return p, false
 		}
 		if s.take(',') {
 			continue
 		}
-		if !s.take('}') {
-			return nil
-		}
-		if names[1] != nil {
-			return names[1]
-		}
-		return names[2]
+		return p, s.take('}')
 	}
 }
 
-func nameRank(key []byte) int {
+func (p *Peeked) field(key []byte) *[]byte {
 	switch string(key) {
 	case "event_type":
-		return 0
+		return &p.EventType
 	case "type":
-		return 1
+		return &p.Type
 	case "event":
-		return 2
+		return &p.Event
+	case "project_id":
+		return &p.Project
 	}
-	return -1
+	return nil
 }
 
 // scanner steps over JSON tokens.

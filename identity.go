@@ -1,0 +1,145 @@
+package sonzaihook
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sonzaihook/sonzaihook/internal/wire"
+)
+
+// What makes two deliveries copies of one event. An identity never makes one event
+// of two: it holds the project, the type and the agent, and then the first that
+// exists of the event's id, a name of the thing with a digest of what is said of it,
+// and a digest of what was signed. The body alone is never one: two events without
+// an id may have the same bytes.
+
+// IdentityOf returns the identity that a receiver gives to a delivery by default,
+// and whether an id in the event made it; if not, the identity is made of what was
+// signed. Two deliveries of one event that have a named identity have the same. It
+// is empty for a body that cannot be decoded.
+func IdentityOf(d *Delivery) (id string, named bool) {
+	if d.ID != "" {
+		return shortened(d.ID), true
+	}
+	m := &message{body: wire.JSON(d.Body)}
+	if !wire.IsObject(m.body) {
+		return "", false
+	}
+	if _, err := rawDecoder.decode(m); err != nil {
+		return "", false
+	}
+	own := *d
+	own.Type = canonical(cmp.Or(string(d.Type), m.env.Names().Choose(isDocumentedName)))
+	if own.Type == "" && isWakeup(m.content) {
+		own.Type = EventWakeup
+	}
+	id, named = identity(&own, m)
+	return shortened(id), named
+}
+
+// identity returns the identity of a delivery by default.
+func identity(d *Delivery, m *message) (id string, named bool) {
+	is := wire.Exact{
+		EventID: m.env.EventID, ID: m.env.ID, InnerID: m.env.Inner.ID,
+		AgentID: m.env.AgentID, ProjectID: m.env.ProjectID,
+	}
+	if m.env.Loose {
+		is = wire.ExactOf(m.body)
+	}
+	project := cmp.Or(d.Project, is.ProjectID)
+	if !isPlaceholder(is.EventID) {
+		return join(project, string(d.Type), is.AgentID, "event:", is.EventID), true
+	}
+	for _, name := range []string{is.ID, is.InnerID, naturalKey(d.Type, m)} {
+		if !isPlaceholder(name) {
+			said := wire.PayloadDigest(m.body)
+			return join(project, string(d.Type), is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
+		}
+	}
+	return join(project, string(d.Type), is.AgentID, "signed:", signedDigest(d)), false
+}
+
+// signedDigest returns a digest of what was signed: the time and the body.
+func signedDigest(d *Delivery) string {
+	signed := sha256.New()
+	if d.Source == SourceReplay {
+		// Another event with the same bytes may have come by webhook in that second.
+		signed.Write([]byte(SourceReplay))
+	}
+	if !d.SignedAt.IsZero() {
+		signed.Write(strconv.AppendInt(nil, d.SignedAt.Unix(), 10))
+	}
+	signed.Write([]byte{'.'})
+	signed.Write(d.Body)
+	return hex.EncodeToString(signed.Sum(nil))
+}
+
+// join joins the parts of an identity so that no part can look like another: a
+// slash stands only between two of them.
+func join(project, typ, agent, kind, id string) string {
+	return url.PathEscape(project) + "/" + url.PathEscape(typ) + "/" + url.PathEscape(agent) + "/" + kind + url.PathEscape(id)
+}
+
+// NaturalIdentity is an identity for [WithIdentity] that prefers the type and the
+// natural key ("agent.message:msg_1") to the envelope's event id, with the project
+// before it where one has verified the delivery. Use it where the same events come
+// by push and by poll: a polled notification has the id of the message, the wakeup
+// or the breakthrough, but not the event id under which it was pushed. The key of a
+// wakeup holds its scheduled time too, because a recurring one keeps its id. Of
+// other types it keeps the identity.
+func NaturalIdentity(d *Delivery) string {
+	if d.natural == "" {
+		return ""
+	}
+	id := string(d.Type) + ":" + url.PathEscape(d.natural)
+	if d.Project != "" {
+		id = url.PathEscape(d.Project) + "/" + id
+	}
+	return id
+}
+
+// naturalKey returns the natural key of a payload also where a callback takes a T
+// of the user's, so that the identity does not depend on what is registered.
+func naturalKey(t EventType, m *message) string {
+	row := byName[string(t)]
+	if row == nil {
+		return ""
+	}
+	if m.key == "" && m.content != nil {
+		other := &message{body: m.body}
+		if _, err := row.decoder.decode(other); err == nil {
+			m.key = other.key
+		}
+	}
+	if isPlaceholder(m.key) {
+		return ""
+	}
+	return m.key
+}
+
+// shortened returns an identity that fits a store.
+func shortened(id string) string {
+	if len(id) <= maxIdentity {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// isPlaceholder reports whether an id is what a sender writes where it has none:
+// many events have it, so it is the id of none.
+func isPlaceholder(id string) bool {
+	if len(id) > 45 { // longer than any way to write a UUID
+		return strings.TrimSpace(id) == ""
+	}
+	switch strings.ToLower(strings.TrimSpace(id)) {
+	case "", "null", "undefined", "unknown", "none", "nil", "<nil>", "nan":
+		return true
+	}
+	return strings.Trim(id, "0-+.{} \t\r\n") == "" ||
+		strings.Trim(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(id)), "urn:uuid:"), "0-") == ""
+}

@@ -1,0 +1,96 @@
+package once
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Context is the context of one step of an attempt. It has the values of the
+// parent but not its end, and a time limit. Most callbacks of a webhook are quick
+// and never look at their context, so the standard context behind it is made when
+// it is first asked for.
+//
+// It implements context.Context and is safe for concurrent use.
+type Context struct {
+	parent  context.Context
+	started time.Time
+	limit   time.Duration // zero: none
+	expired error         // the cause when the limit is reached
+	attempt *Attempt      // nil: none runs under it
+
+	mu     sync.Mutex
+	std    context.Context
+	cancel context.CancelCauseFunc
+	cause  error // if it ended before std was made
+}
+
+var _ context.Context = (*Context)(nil)
+
+// attemptKey is the key under which a context has its attempt.
+type attemptKey struct{}
+
+func (c *Context) init(parent context.Context, started time.Time, limit time.Duration, expired error, a *Attempt) {
+	c.parent, c.started, c.limit, c.expired, c.attempt = parent, started, limit, expired, a
+}
+
+// standard returns the standard context, which it makes at the first call.
+func (c *Context) standard() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.std != nil {
+		return c.std
+	}
+	base, stop := context.WithoutCancel(c.parent), context.CancelFunc(func() {})
+	if c.limit > 0 {
+		base, stop = context.WithDeadlineCause(base, c.started.Add(min(c.limit, Forever)), c.expired)
+	}
+	std, cancel := context.WithCancelCause(base)
+	c.std = std
+	c.cancel = func(cause error) {
+		cancel(cause)
+		stop()
+	}
+	if c.cause != nil {
+		c.cancel(c.cause)
+	}
+	return std
+}
+
+// End ends the context. The first cause counts.
+func (c *Context) End(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.std != nil {
+		c.cancel(cause)
+	} else if c.cause == nil {
+		c.cause = cause
+	}
+}
+
+// Deadline implements context.Context.
+func (c *Context) Deadline() (time.Time, bool) { return c.standard().Deadline() }
+
+// Done implements context.Context.
+func (c *Context) Done() <-chan struct{} { return c.standard().Done() }
+
+// Err implements context.Context.
+func (c *Context) Err() error { return c.standard().Err() }
+
+// Value implements context.Context. A value costs no standard context.
+func (c *Context) Value(key any) any {
+	if _, ok := key.(attemptKey); ok {
+		if c.attempt == nil {
+			return nil
+		}
+		return c.attempt
+	}
+	c.mu.Lock()
+	plain := c.std == nil && c.cause == nil
+	c.mu.Unlock()
+	if plain {
+		// Without cancellation: this context does not end with its parent.
+		return context.WithoutCancel(c.parent).Value(key)
+	}
+	return c.standard().Value(key)
+}

@@ -1,0 +1,286 @@
+// Package once runs a piece of work once: under a claim in a store, in a goroutine
+// that outlives its client, bounded in time.
+//
+//	once.go    Runner, Work, Do: claim, run, wait
+//	lease.go   the claim: who owns it, renewal, settlement
+//	context.go Context: a context that costs nothing until it is used
+//	gate.go    how many run, and Shutdown
+//	latch.go   something that happens once
+//	guard.go   calls to a store, which may panic
+//	memory.go  Memory: the store of one process (shard.go)
+//
+// It knows nothing of deliveries. What it runs recovers its panics itself; a
+// goroutine that ends without returning counts as work that failed.
+package once
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The errors of this package. The root of the module returns them under the same
+// names.
+var (
+	ErrInFlight         = errors.New("sonzaihook: delivery in flight")
+	ErrDone             = errors.New("sonzaihook: delivery handled before")
+	ErrHandlerTimeout   = errors.New("sonzaihook: handler timeout")
+	ErrShuttingDown     = errors.New("sonzaihook: shutting down")
+	ErrOverloaded       = errors.New("sonzaihook: too many deliveries in flight")
+	ErrStoreUnavailable = errors.New("sonzaihook: store unavailable")
+	ErrStoreFull        = errors.New("sonzaihook: store full")
+	ErrLeaseLost        = errors.New("sonzaihook: lease lost")
+)
+
+// State is what a store says of a key.
+type State int
+
+// The states.
+const (
+	Claimed State = iota + 1
+	InFlight
+	Done
+)
+
+// Store is what a Runner needs of the root's Store, whose documentation it follows.
+// Any method may panic or hang.
+type Store interface {
+	Claim(ctx context.Context, key, token string, lease time.Duration) (State, error)
+	Commit(ctx context.Context, key, token string, keep time.Duration) error
+	Release(ctx context.Context, key, token string) error
+}
+
+// Work is what is run.
+type Work interface {
+	// Run does the work under ctx, and reports whether it counts as handled. It is
+	// called once, in a goroutine of the Runner's, and recovers its panics.
+	Run(ctx *Context) (handled bool)
+}
+
+// Times of a Runner.
+const (
+	// StoreTimeout bounds each call to a store.
+	StoreTimeout = time.Second
+	// lateGrace is how long work whose context has ended may take to return.
+	lateGrace = 100 * time.Millisecond
+	// shortestWait keeps a short lease from being watched all the time.
+	shortestWait = 5 * time.Millisecond
+	// Forever is longer than any limit, and may be added to a time.
+	Forever = time.Duration(1 << 61)
+)
+
+// Runner runs work. Its fields must not be changed after the first use. It is safe
+// for concurrent use.
+type Runner struct {
+	// Store is where claims are kept; nil claims nothing.
+	Store Store
+	// Local says that the store is in this process's memory: its calls neither wait
+	// nor fail for long.
+	Local bool
+	// Lease is how long a claim holds if it is not renewed, Keep how long a key is
+	// known as done.
+	Lease, Keep time.Duration
+	// Limit is how many may run at once; 0 sets no limit.
+	Limit int
+	// Warn is told what concerns the operator alone.
+	Warn func(ctx context.Context, message string, w Work, err error)
+
+	gate     gate
+	instance sync.Once
+	prefix   string // what the tokens of this runner begin with
+	count    atomic.Uint64
+}
+
+// Attempt is one run of a piece of work: the memory for it, to be embedded in the
+// Work. The zero Attempt is ready for one call of Do.
+type Attempt struct {
+	r       *Runner
+	work    Work
+	key     string
+	token   string // empty: it runs without a claim
+	timeout time.Duration
+	ctx     Context
+
+	asked time.Time // when the claim was asked for, or last renewed; of who owns the claim
+	over  latch     // Run has ended
+	rest  latch     // the claim is settled, or its settlement has failed once
+
+	mu      sync.Mutex // guards what follows
+	handled bool
+	ended   bool // Run has ended
+	kept    bool // the keeper owns the claim
+}
+
+// Order says how a piece of work is run.
+type Order struct {
+	Key     string
+	Claim   bool // under a claim for the key
+	Timeout time.Duration
+}
+
+// Do runs w to its end, and returns nil, or the reason why it did not run or why
+// its end was not waited for: ErrInFlight, ErrDone, ErrHandlerTimeout,
+// ErrShuttingDown, ErrOverloaded, or an *UnavailableError. Run
+// has returned, and what it wrote may be read, only if Do returns nil. a must be
+// the Attempt of w.
+func (r *Runner) Do(parent context.Context, a *Attempt, w Work, o Order) error {
+	if err := r.gate.enter(r.Limit); err != nil {
+		return err
+	}
+	a.r, a.work, a.key, a.timeout = r, w, o.Key, o.Timeout
+	a.asked = time.Now()
+	if o.Claim && r.Store != nil {
+		a.token = r.newToken()
+		if err := a.claim(parent); err != nil {
+			return err
+		}
+	}
+	a.ctx.init(parent, time.Now(), o.Timeout, ErrHandlerTimeout, a)
+	go a.run()
+	// Most work ends before it first waits for something. Then this goroutine need
+	// not wait either, nor set a timer.
+	runtime.Gosched()
+	return a.wait()
+}
+
+// Aside runs fn like a piece of work that claims nothing and that Limit does not
+// count. It returns when fn has returned, or ErrHandlerTimeout when that takes too
+// long.
+func (r *Runner) Aside(parent context.Context, timeout time.Duration, fn func(context.Context)) error {
+	if err := r.gate.enterUncounted(); err != nil {
+		return err
+	}
+	ctx := &Context{}
+	ctx.init(parent, time.Now(), timeout, ErrHandlerTimeout, nil)
+	var over latch
+	go func() {
+		defer r.gate.leaveUncounted()
+		defer over.open()
+		defer ctx.End(context.Canceled)
+		fn(ctx)
+	}()
+	if done := over.wait(); done != nil {
+		late := time.NewTimer(saturated(timeout, lateGrace))
+		defer late.Stop()
+		select {
+		case <-done:
+		case <-late.C:
+			return ErrHandlerTimeout
+		}
+	}
+	return nil
+}
+
+// Shutdown lets nothing in any more, and waits for what is running until ctx ends.
+func (r *Runner) Shutdown(ctx context.Context) error { return r.gate.close(ctx) }
+
+// ShuttingDown reports whether Shutdown was called.
+func (r *Runner) ShuttingDown() bool { return r.gate.isClosed() }
+
+// Running returns the attempt under whose context, or one that was made from it,
+// the caller runs; else nil.
+func Running(ctx context.Context) *Attempt {
+	a, _ := ctx.Value(attemptKey{}).(*Attempt)
+	return a
+}
+
+// Work returns what the attempt runs.
+func (a *Attempt) Work() Work { return a.work }
+
+// Claim returns the key and the token of the claim under which the attempt runs,
+// and whether there is one.
+func (a *Attempt) Claim() (key, token string, ok bool) { return a.key, a.token, a.token != "" }
+
+// run is the goroutine of an attempt.
+func (a *Attempt) run() {
+	handled := false
+	// Deferred, because user code may end the goroutine.
+	defer func() { a.end(handled) }()
+	handled = a.work.Run(&a.ctx)
+}
+
+// end settles the claim, unless the keeper owns it.
+func (a *Attempt) end(handled bool) {
+	a.mu.Lock()
+	a.handled, a.ended = handled, true
+	kept := a.kept
+	a.mu.Unlock()
+	a.ctx.End(context.Canceled)
+	a.over.open()
+	if !kept {
+		a.settle()
+	}
+}
+
+// wait returns when the work is over and settled, or sooner if it takes too long.
+// It owns nothing: when the first part of the lease has passed it starts the keeper.
+func (a *Attempt) wait() error {
+	over := a.over.wait()
+	if over == nil {
+		return a.waitSettled()
+	}
+	timer := time.NewTimer(a.nextCheck(false))
+	defer timer.Stop()
+	for kept := false; ; timer.Reset(a.nextCheck(kept)) {
+		select {
+		case <-over:
+			return a.waitSettled()
+		case <-timer.C:
+		}
+		late := a.late()
+		if !kept && a.token != "" && (late || time.Since(a.asked) >= a.r.Lease/3) {
+			kept = true
+			a.startKeeper()
+		}
+		if late {
+			return ErrHandlerTimeout
+		}
+	}
+}
+
+// waitSettled gives the store its second; what became of the work is certain.
+func (a *Attempt) waitSettled() error {
+	rest := a.rest.wait()
+	if rest == nil {
+		return nil
+	}
+	timer := time.NewTimer(StoreTimeout)
+	defer timer.Stop()
+	select {
+	case <-rest:
+	case <-timer.C:
+	}
+	return nil
+}
+
+// late reports whether the work has outlived its context.
+func (a *Attempt) late() bool {
+	return a.timeout > 0 && time.Since(a.ctx.started) >= saturated(a.timeout, lateGrace)
+}
+
+// nextCheck returns when the attempt has to be looked at.
+func (a *Attempt) nextCheck(kept bool) time.Duration {
+	next := Forever
+	if a.timeout > 0 {
+		next = saturated(a.timeout, lateGrace) - time.Since(a.ctx.started)
+	}
+	if !kept && a.token != "" {
+		next = min(next, a.r.Lease/3-time.Since(a.asked))
+	}
+	return max(next, shortestWait)
+}
+
+// saturated adds without overflowing.
+func saturated(a, b time.Duration) time.Duration { return min(a, Forever) + min(b, Forever) }
+
+// newToken returns a token that no other attempt has, of this process or another.
+func (r *Runner) newToken() string {
+	r.instance.Do(func() { r.prefix = rand.Text() + "-" })
+	var token [64]byte
+	return string(strconv.AppendUint(append(token[:0], r.prefix...), r.count.Add(1), 36))
+}

@@ -1,0 +1,227 @@
+package signature
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/snapshot"
+)
+
+// Scope is the tenant or one project: a ring that changes. It is safe for
+// concurrent use.
+type Scope struct {
+	project string
+	ring    snapshot.Of[Ring]
+	owner   *Keyring
+}
+
+// Set replaces all secrets.
+func (s *Scope) Set(secrets []Secret) {
+	next := NewRing(s.project, secrets)
+	s.ring.Change(func(now *Ring) *Ring { return now.replacing(next) })
+	s.owner.noteUnnamed(s, false)
+}
+
+// Rotate makes a secret valid, and those that its registration had before for no
+// longer than until.
+func (s *Scope) Rotate(secret Secret, now, until time.Time) {
+	s.ring.Change(func(r *Ring) *Ring { return r.rotated(s.project, secret, now, until) })
+	if s.owner.Source != nil && s.project != "" {
+		s.owner.Source.retire(s.project, secret, until)
+	}
+	s.owner.noteUnnamed(s, false)
+}
+
+// Await notes that a new secret of a type is under way (n is 1) or no longer (-1).
+func (s *Scope) Await(typ string, n int) {
+	s.ring.Change(func(r *Ring) *Ring { return r.awaiting(typ, n) })
+}
+
+// Has reports whether a registration has a valid secret, or one for any type is valid.
+func (s *Scope) Has(name, typ string, now time.Time) bool { return s.ring.Load().has(name, typ, now) }
+
+// Covers reports whether some valid secret may sign deliveries of a type.
+func (s *Scope) Covers(typ string, now time.Time) bool { return s.ring.Load().covers(typ, now) }
+
+// Keyring is what a receiver verifies with: the secrets of the tenant and of any
+// number of projects. It is safe for concurrent use.
+type Keyring struct {
+	Tenant *Scope
+	Source *Source // nil: none
+
+	projects sync.Map // of *Scope by project
+	any      atomic.Bool
+
+	mu      sync.Mutex
+	unnamed atomic.Pointer[[]*Scope] // tried for a delivery that names no project, the most recent first
+	search  limiter
+}
+
+// maxUnnamed is how many projects are tried for a delivery that names none.
+const maxUnnamed = 8
+
+// NewKeyring returns a keyring with the tenant's secrets.
+func NewKeyring(tenant []Secret) *Keyring {
+	k := &Keyring{search: limiter{perSecond: 32}}
+	k.unnamed.Store(&[]*Scope{})
+	k.Tenant = k.newScope("")
+	k.Tenant.Set(tenant)
+	return k
+}
+
+func (k *Keyring) newScope(project string) *Scope {
+	s := &Scope{project: project, owner: k}
+	s.ring.Change(func(*Ring) *Ring { return &Ring{} })
+	return s
+}
+
+// Project returns the scope of a project, which is made at the first call.
+func (k *Keyring) Project(id string) *Scope {
+	if s, ok := k.projects.Load(id); ok {
+		return s.(*Scope)
+	}
+	s, _ := k.projects.LoadOrStore(id, k.newScope(id))
+	k.any.Store(true)
+	return s.(*Scope)
+}
+
+// HasProjects reports whether a delivery's project matters.
+func (k *Keyring) HasProjects() bool { return k.any.Load() || k.Source != nil }
+
+// noteUnnamed remembers a project for deliveries that name none: first if it has
+// just verified one, else last and only if there is room.
+func (k *Keyring) noteUnnamed(s *Scope, verified bool) {
+	if s.project == "" || verified && (*k.unnamed.Load())[0] == s {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	recent := slices.Clone(*k.unnamed.Load())
+	at := slices.Index(recent, s)
+	switch {
+	case verified && at >= 0:
+		recent = slices.Insert(slices.Delete(recent, at, at+1), 0, s)
+	case at >= 0 || len(recent) == maxUnnamed:
+		return
+	default:
+		recent = append(recent, s)
+	}
+	k.unnamed.Store(&recent)
+}
+
+// Query is what is known of a delivery before its signature is checked.
+type Query struct {
+	Type    string // empty: not known
+	Project string // empty: it names none
+	Now     time.Time
+}
+
+// Match is the key that signed a delivery.
+type Match struct {
+	*Key
+	ring *Ring
+}
+
+// Exclusive reports whether no other event type has the secret.
+func (m Match) Exclusive() bool { return m.ring.exclusive(m.Key) }
+
+// Allows reports whether the secret may sign deliveries of a type.
+func (m Match) Allows(typ string) bool {
+	return m.ring.holds(typ, m.digest) || m.ring.holds(Any, m.digest)
+}
+
+// Verify returns the key that signed the body, or why there is none. A delivery
+// that names a project is tried with the secrets of that project and the tenant's,
+// and then with what the source says; another with the tenant's and those of the
+// projects that last verified such a delivery. Of each only the secrets of the
+// type and of Any are tried, so that the cost does not depend on how many types and
+// projects there are; a body whose type is not known is tried with all of them.
+func (k *Keyring) Verify(h *Header, body []byte, q Query) (Match, error) {
+	var room [maxUnnamed + 2]*Ring
+	rings, asks := k.rings(q.Project, room[:0])
+	for i, ring := range rings {
+		if key := ring.match(h, body, q.Type, q.Now); key != nil {
+			if q.Project == "" && i > 0 {
+				k.noteUnnamed(k.Project(key.Project), true)
+			}
+			return Match{key, ring}, nil
+		}
+	}
+	if asks {
+		ring, err := k.Source.again(q.Project)
+		switch {
+		case errors.Is(err, ErrUnknownProject):
+		case err != nil:
+			return Match{}, err
+		default:
+			if key := ring.match(h, body, q.Type, q.Now); key != nil {
+				return Match{key, ring}, nil
+			}
+		}
+	}
+	return Match{}, k.refusal(rings, h, body, q)
+}
+
+// rings appends the rings to try for a delivery that names the project, or none,
+// and reports whether the source is to be asked after them.
+func (k *Keyring) rings(project string, to []*Ring) (rings []*Ring, asks bool) {
+	tenant := k.Tenant.ring.Load()
+	if project == "" {
+		to = append(to, tenant)
+		for _, s := range *k.unnamed.Load() {
+			to = append(to, s.ring.Load())
+		}
+		return to, false
+	}
+	asks = k.Source != nil
+	if s, ok := k.projects.Load(project); ok {
+		ring := s.(*Scope).ring.Load()
+		to, asks = append(to, ring), asks && !ring.given
+	}
+	if asks {
+		if ring := k.Source.ring(project); ring != nil {
+			to = append(to, ring)
+		}
+	}
+	return append(to, tenant), asks
+}
+
+// refusal says why no key verified. That the secret of another type did is worth
+// knowing, and worth a few searches a second, but not one for each forged request.
+func (k *Keyring) refusal(rings []*Ring, h *Header, body []byte, q Query) error {
+	if q.Type != "" && k.search.allow(q.Now) {
+		for _, r := range rings {
+			if r.matchOther(h, body, q.Type, q.Now) != nil {
+				return ErrOtherType
+			}
+		}
+	}
+	for _, r := range rings {
+		if r.awaits(q.Type) {
+			return ErrAwaited
+		}
+	}
+	return ErrMismatch
+}
+
+// limiter allows so many calls in each second.
+type limiter struct {
+	perSecond int
+
+	mu     sync.Mutex
+	second int64
+	count  int
+}
+
+func (l *limiter) allow(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second := now.Unix(); second != l.second {
+		l.second, l.count = second, 0
+	}
+	l.count++
+	return l.count <= l.perSecond
+}

@@ -1,0 +1,328 @@
+package signature
+
+import (
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// The errors of a source.
+var (
+	ErrUnknownProject = errors.New("sonzaihook: unknown project")
+	ErrSource         = errors.New("sonzaihook: secret source unavailable")
+)
+
+// The limits of a source.
+const (
+	sourceTimeout = time.Second
+	sourceFresh   = time.Minute // for how long an answer is used without asking again
+	sourceAgain   = time.Second // between two questions about one project
+	maxKnown      = 10_000      // projects whose answer is kept
+	maxUnknown    = 1_000       // projects that are known not to exist
+	newPerSecond  = 50          // questions about projects that were not seen before
+	maxWaiting    = 1_000       // deliveries that wait for an answer
+	maxCalls      = 256         // questions without an answer, abandoned ones included
+)
+
+// Source asks for the secrets of projects and keeps the answers. Concurrent
+// questions about one project are one. It is safe for concurrent use; the mutex
+// guards every field but the first three, which do not change.
+type Source struct {
+	ask   func(ctx context.Context, project string) ([]Secret, error)
+	grace time.Duration // for a secret that an answer no longer has
+	clock func() time.Time
+
+	mu      sync.Mutex
+	known   memory[*sourced]
+	unknown memory[time.Time]
+	calls   map[string]*call
+	asking  int // goroutines inside ask
+	waiting int
+	fresh   limiter
+}
+
+// sourced is what is known of one project.
+type sourced struct {
+	ring    *Ring
+	asked   time.Time                       // when the source was last asked, by the process's clock
+	told    time.Time                       // when it last answered
+	retired map[[sha256.Size]byte]time.Time // secrets that a rotation replaced, and until when they are valid
+}
+
+// call is a question that is under way. It outlives the delivery that caused it.
+type call struct {
+	done chan struct{}
+	ring *Ring // set before done is closed, like err
+	err  error
+}
+
+// NewSource returns a source. ask returns the secrets of a project or an error that
+// wraps ErrUnknownProject; its context ends after a second, and a call that has not
+// returned by then has failed. clock is what the validity of secrets is measured by.
+func NewSource(ask func(context.Context, string) ([]Secret, error), grace time.Duration, clock func() time.Time) *Source {
+	return &Source{
+		ask: ask, grace: grace, clock: clock, calls: make(map[string]*call),
+		known: newMemory[*sourced](maxKnown), unknown: newMemory[time.Time](maxUnknown),
+		fresh: limiter{perSecond: newPerSecond},
+	}
+}
+
+// ring returns the secrets of a project as far as they are known. An answer that is
+// old is asked for again; while the source fails the old one is served.
+func (s *Source) ring(project string) *Ring {
+	s.mu.Lock()
+	p, ok := s.known.get(project)
+	if !ok {
+		s.mu.Unlock()
+		return nil
+	}
+	ring, now := p.ring, time.Now()
+	if now.Sub(p.told) < sourceFresh || now.Sub(p.asked) < sourceAgain {
+		s.mu.Unlock()
+		return ring
+	}
+	c, err := s.start(project, 0)
+	s.mu.Unlock()
+	if err != nil {
+		return ring
+	}
+	if newer, err := s.wait(c); err == nil {
+		return newer
+	}
+	return ring
+}
+
+// again asks about a project before a delivery of it is refused: the platform may
+// have rotated its secrets, or the project may be new. Questions about one project
+// are a second apart; a delivery waits for the next.
+func (s *Source) again(project string) (*Ring, error) {
+	s.mu.Lock()
+	c, err := s.calls[project], error(nil)
+	if c == nil {
+		c, err = s.begin(project)
+	}
+	if err == nil && s.waiting >= maxWaiting {
+		err = fmt.Errorf("%w: too many deliveries wait for it", ErrSource)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	s.waiting++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.waiting--
+		s.mu.Unlock()
+	}()
+	return s.wait(c)
+}
+
+// begin starts a question about a project as soon as one is allowed.
+func (s *Source) begin(project string) (*call, error) {
+	now := time.Now()
+	if p, ok := s.known.get(project); ok {
+		return s.start(project, sourceAgain-now.Sub(p.asked))
+	}
+	if at, ok := s.unknown.get(project); ok {
+		return s.start(project, sourceAgain-now.Sub(at))
+	}
+	if !s.fresh.allow(now) {
+		return nil, fmt.Errorf("%w: too many projects that were not seen before", ErrSource)
+	}
+	return s.start(project, 0)
+}
+
+// start asks after a delay, in a goroutine that ends with the answer.
+func (s *Source) start(project string, delay time.Duration) (*call, error) {
+	if c := s.calls[project]; c != nil {
+		return c, nil
+	}
+	if s.asking >= maxCalls {
+		return nil, fmt.Errorf("%w: %d questions have no answer", ErrSource, s.asking)
+	}
+	c := &call{done: make(chan struct{})}
+	s.calls[project] = c
+	s.asking++
+	go s.run(c, project, delay)
+	return c, nil
+}
+
+func (s *Source) wait(c *call) (*Ring, error) {
+	<-c.done
+	return c.ring, c.err
+}
+
+// run is the goroutine of a question. It ends the call after a second at most; the
+// goroutine inside of a source that hangs is left behind, and counted.
+func (s *Source) run(c *call, project string, delay time.Duration) {
+	time.Sleep(delay)
+	ctx, cancel := context.WithTimeout(context.Background(), sourceTimeout)
+	type answer struct {
+		secrets []Secret
+		err     error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		defer cancel()
+		defer func() {
+			s.mu.Lock()
+			s.asking--
+			s.mu.Unlock()
+		}()
+		secrets, err := s.askSafely(ctx, project)
+		answered <- answer{secrets, err}
+	}()
+	var got answer
+	select {
+	case got = <-answered:
+	case <-ctx.Done():
+		select {
+		case got = <-answered:
+		default:
+			got.err = fmt.Errorf("%w: no answer within %v", ErrSource, sourceTimeout)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.ring, c.err = s.learn(project, got.secrets, got.err)
+	delete(s.calls, project)
+	close(c.done)
+}
+
+// askSafely calls the user's function, which may panic and may return any error.
+func (s *Source) askSafely(ctx context.Context, project string) (secrets []Secret, err error) {
+	returned := false
+	defer func() {
+		if v := recover(); v != nil || !returned {
+			secrets, err = nil, fmt.Errorf("%w: it panicked: %v", ErrSource, v)
+		}
+	}()
+	secrets, err = s.ask(ctx, project)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrUnknownProject):
+		err = ErrUnknownProject
+	default:
+		err = fmt.Errorf("%w: %v", ErrSource, err)
+	}
+	returned = true
+	return secrets, err
+}
+
+// learn keeps an answer. The caller holds the mutex.
+func (s *Source) learn(project string, secrets []Secret, err error) (*Ring, error) {
+	now := time.Now()
+	p, ok := s.known.get(project)
+	switch {
+	case err == nil:
+	case ok:
+		p.asked = now
+		return p.ring, err
+	case errors.Is(err, ErrUnknownProject):
+		s.unknown.put(project, now)
+		return nil, err
+	default:
+		return nil, err
+	}
+	if !ok {
+		p = &sourced{ring: &Ring{}}
+	}
+	s.unknown.drop(project)
+	p.asked, p.told = now, now
+	p.ring = p.merged(project, secrets, s.clock(), s.grace)
+	s.known.put(project, p)
+	return p.ring, nil
+}
+
+// merged returns a ring of the secrets of an answer and, for the time of the grace,
+// those of the answer before that it no longer has.
+func (p *sourced) merged(project string, secrets []Secret, now time.Time, grace time.Duration) *Ring {
+	next := NewRing(project, secrets)
+	named := map[[2]string]bool{}
+	for typ, keys := range next.byType {
+		for i, k := range keys {
+			named[[2]string{k.Name, string(k.digest[:])}] = true
+			if until, ok := p.retired[k.digest]; ok {
+				next.byType[typ][i] = k.retired(until)
+			}
+		}
+	}
+	for typ, keys := range p.ring.byType {
+		for _, old := range keys {
+			if !named[[2]string{old.Name, string(old.digest[:])}] && old.valid(now) {
+				next.byType[typ] = append(next.byType[typ], old.retired(now.Add(grace)))
+			}
+		}
+	}
+	return next
+}
+
+// retire ends the secrets of a registration that a rotation replaces, also where
+// the source goes on to name them.
+func (s *Source) retire(project string, replacement Secret, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.known.get(project)
+	if !ok {
+		return
+	}
+	fresh := newKey(project, replacement)
+	keys := make([]*Key, 0, len(p.ring.byType[replacement.Type]))
+	for _, k := range p.ring.byType[replacement.Type] {
+		if k.Name == replacement.Name && k.digest != fresh.digest {
+			if p.retired == nil {
+				p.retired = make(map[[sha256.Size]byte]time.Time)
+			}
+			k = k.retired(until)
+			p.retired[k.digest] = k.until
+		}
+		keys = append(keys, k)
+	}
+	p.ring = p.ring.with(replacement.Type, keys)
+}
+
+// memory keeps the values that were used last.
+type memory[V any] struct {
+	capacity int
+	order    *list.List // of item[V], the least recently used first
+	index    map[string]*list.Element
+}
+
+type item[V any] struct {
+	key   string
+	value V
+}
+
+func newMemory[V any](capacity int) memory[V] {
+	return memory[V]{capacity: capacity, order: list.New(), index: make(map[string]*list.Element)}
+}
+
+func (m *memory[V]) get(key string) (V, bool) {
+	e, ok := m.index[key]
+	if !ok {
+		var none V
+		return none, false
+	}
+	m.order.MoveToBack(e)
+	return e.Value.(item[V]).value, true
+}
+
+func (m *memory[V]) put(key string, value V) {
+	m.drop(key)
+	if m.order.Len() == m.capacity {
+		m.drop(m.order.Front().Value.(item[V]).key)
+	}
+	m.index[key] = m.order.PushBack(item[V]{key, value})
+}
+
+func (m *memory[V]) drop(key string) {
+	if e, ok := m.index[key]; ok {
+		m.order.Remove(e)
+		delete(m.index, key)
+	}
+}

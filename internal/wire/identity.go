@@ -1,0 +1,104 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/sha256"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Exact is the texts of a body from which an identity is made. Unlike those of an
+// Envelope they keep what a decoder would replace, so that two are equal only if
+// they were written so.
+type Exact struct {
+	EventID, ID, InnerID string
+	AgentID, ProjectID   string
+}
+
+// ExactOf reads the texts of a body that was decoded before.
+func ExactOf(body []byte) Exact {
+	var w looseLayout
+	if jsonv2.Unmarshal(body, &w, tolerant) != nil {
+		return Exact{}
+	}
+	e := Exact{
+		EventID: exactScalar(w.EventID), ID: exactScalar(w.ID),
+		AgentID: exactScalar(w.AgentID), ProjectID: exactScalar(w.ProjectID),
+	}
+	value, _ := w.content()
+	var inner struct {
+		ID        jsontext.Value `json:"id"`
+		AgentID   jsontext.Value `json:"agent_id"`
+		ProjectID jsontext.Value `json:"project_id"`
+	}
+	if object := unwrap(value); object.Kind() == '{' && jsonv2.Unmarshal(object, &inner, tolerant) == nil {
+		e.InnerID = exactScalar(inner.ID)
+		if e.AgentID == "" {
+			e.AgentID = exactScalar(inner.AgentID)
+		}
+		if e.ProjectID == "" {
+			e.ProjectID = exactScalar(inner.ProjectID)
+		}
+	}
+	return e
+}
+
+func exactScalar(v jsontext.Value) string {
+	if kind := v.Kind(); len(v) == 0 || kind != '"' && kind != '0' {
+		return ""
+	}
+	return exactText(v)
+}
+
+// PayloadDigest returns a digest of what a body says: of the value under "data" or
+// "payload", else of the body without the fields that name its type. White space,
+// the order of keys and the way a text is escaped do not change it.
+func PayloadDigest(body []byte) [sha256.Size]byte {
+	var w looseLayout
+	if jsonv2.Unmarshal(body, &w, tolerant) == nil {
+		if value, _ := w.content(); value != nil {
+			return sha256.Sum256(canonical(value))
+		}
+	}
+	return sha256.Sum256(canonical(withoutNames(body)))
+}
+
+// canonical returns a value in a form that does not depend on how it was written.
+// Numbers stay as they are: two that differ beyond a float's precision are two.
+func canonical(value jsontext.Value) []byte {
+	c := value.Clone()
+	if c.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)) != nil {
+		return value // half a surrogate pair, which the canonical form would lose
+	}
+	return c
+}
+
+// withoutNames returns an object without the fields that name the type.
+func withoutNames(body []byte) jsontext.Value {
+	dec := jsontext.NewDecoder(bytes.NewReader(body), tolerant)
+	if _, err := dec.ReadToken(); err != nil {
+		return body
+	}
+	out := []byte{'{'}
+	for dec.PeekKind() == '"' {
+		key, err := dec.ReadValue()
+		if err != nil {
+			return body
+		}
+		key = key.Clone()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return body
+		}
+		switch string(key) {
+		case `"event_type"`, `"type"`, `"event"`:
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	return append(out, '}')
+}

@@ -1,0 +1,124 @@
+package wire
+
+import (
+	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// layout is a whole body: P is what stands under "data" or "payload", F is what
+// stands beside the envelope's fields. Both layouts decode into it at once.
+type layout[P, F any] struct {
+	Envelope Envelope   `json:",embed"`
+	Data     section[P] `json:"data"`
+	Payload  section[P] `json:"payload"`
+	Flat     flat[F]    `json:",embed"`
+}
+
+// section is a value that knows whether it was there. A pointer would know too,
+// and cost an allocation.
+type section[P any] struct {
+	value P
+	there bool
+}
+
+// UnmarshalJSONFrom implements the decoder's interface. A null is not there.
+func (s *section[P]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	s.there = dec.PeekKind() != 'n'
+	return jsonv2.UnmarshalDecode(dec, &s.value)
+}
+
+// flat puts the payload's fields one level deeper than the envelope's, which
+// therefore win where both have a name.
+type flat[F any] struct {
+	Fields F `json:",embed"`
+}
+
+// nested is a payload in an object within the body.
+type nested[T any] struct {
+	Inner  Inner `json:",embed"`
+	Fields T     `json:",embed"`
+}
+
+// Layouts decodes bodies whose payload is a T, a struct. Make one with NewLayouts.
+// It is safe for concurrent use.
+type Layouts[T any] struct{ pool sync.Pool }
+
+// NewLayouts returns Layouts of a T.
+func NewLayouts[T any]() *Layouts[T] {
+	return &Layouts[T]{pool: sync.Pool{New: func() any { return new(layout[nested[T], T]) }}}
+}
+
+// Decode decodes a body into the envelope and the payload, wherever it stands. A
+// value that does not fit leaves its field zero; the JSON names of such fields are
+// returned. The error wraps ErrUndecodable. What Decode sets does not alias body.
+func (l *Layouts[T]) Decode(body []byte, env *Envelope, data *T) (misfit []string, err error) {
+	w := l.pool.Get().(*layout[nested[T], T])
+	defer func() {
+		*w = layout[nested[T], T]{}
+		l.pool.Put(w)
+	}()
+	if err := jsonv2.Unmarshal(body, w); err != nil {
+		return decodeLenient(body, env, data, err)
+	}
+	*env, *data = w.Envelope, w.Flat.Fields
+	switch {
+	case w.Data.there:
+		*data = w.Data.value.Fields
+		env.adopt(&w.Data.value.Inner)
+	case w.Payload.there:
+		*data = w.Payload.value.Fields
+		env.adopt(&w.Payload.value.Inner)
+	}
+	return nil, nil
+}
+
+// DecodeEnvelope decodes the envelope of a body whose payload may be anything, and
+// returns where the payload stands: the value under "data" or "payload", else the
+// whole body. The value aliases body only where it is the whole body.
+func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string, err error) {
+	var w layout[jsontext.Value, struct{}]
+	if err := jsonv2.Unmarshal(body, &w); err != nil {
+		return decodeLooseEnvelope(body, env, err)
+	}
+	*env = w.Envelope
+	value := w.Data.value
+	if !w.Data.there {
+		value = w.Payload.value
+	}
+	if len(value) == 0 || value.Kind() == 'n' {
+		return body, nil, nil
+	}
+	adoptFrom(env, value)
+	return value, nil, nil
+}
+
+// adoptFrom adopts what the payload says of the envelope, if it is an object.
+func adoptFrom(env *Envelope, value jsontext.Value) {
+	if value.Kind() != '{' {
+		return
+	}
+	var in Inner
+	if jsonv2.Unmarshal(value, &in) != nil {
+		in = Inner{}
+		(&loosening{}).decode(value, &in)
+	}
+	env.adopt(&in)
+}
+
+// DecodeCustom decodes the payload of a body, as DecodeEnvelope has found it, into
+// a T of which nothing is known. The error wraps ErrMisfit and names the fields.
+func DecodeCustom[T any](content []byte, data *T) error {
+	err := jsonv2.Unmarshal(content, data)
+	if err == nil {
+		return nil
+	}
+	var again T
+	c := &loosening{custom: true}
+	if unwrapped := unwrap(content); len(unwrapped) > 0 && c.decode(unwrapped, &again) == nil && len(c.misfit) == 0 {
+		*data = again
+		return nil
+	}
+	return customError[T](err, c.misfit)
+}

@@ -1,0 +1,188 @@
+package sonzaihook
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/wire"
+)
+
+// What is checked before the body is read, and reading it.
+
+// admit checks the headers and leaves the signature parsed.
+func (s *settings) admit(header http.Header, now time.Time, sig *signature.Header) error {
+	if err := checkMedia(header); err != nil {
+		return err
+	}
+	if s.authorization != nil {
+		got := sha256.Sum256([]byte(first(header, "Authorization")))
+		if subtle.ConstantTimeCompare(got[:], s.authorization[:]) != 1 {
+			return ErrWrongAuthorization
+		}
+	}
+	lines := header[SignatureHeader]
+	if len(lines) == 0 {
+		return ErrMissingSignature
+	}
+	if err := sig.ParseLines(lines); err != nil {
+		return err
+	}
+	return sig.CheckTime(now, s.tolerance)
+}
+
+// maxMedia bounds a header that is parsed to learn the media type.
+const maxMedia = 1024
+
+// checkMedia refuses what says that it is not plain JSON. What cannot change the
+// bytes is no reason to refuse; the signature decides.
+func checkMedia(header http.Header) error {
+	for _, encoding := range header["Content-Encoding"] {
+		if !plainEncoding(encoding) {
+			return fmt.Errorf("%w: the body has a content encoding", ErrUnsupportedMediaType)
+		}
+	}
+	for _, content := range header["Content-Type"] {
+		if !isJSON(content) {
+			return fmt.Errorf("%w: the content type is not JSON", ErrUnsupportedMediaType)
+		}
+	}
+	return nil
+}
+
+// plainEncoding reports whether a content encoding leaves the bytes as they are.
+// Some senders put the character set there.
+func plainEncoding(encoding string) bool {
+	if len(encoding) > maxMedia {
+		return false
+	}
+	for name := range strings.SplitSeq(encoding, ",") {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "", "identity", "none", "utf-8", "utf8", "us-ascii", "ascii":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isJSON reports whether a content type is JSON. A list of types is JSON if each
+// of them is.
+func isJSON(content string) bool {
+	switch content {
+	case "", "application/json", "application/json; charset=utf-8":
+		return true
+	}
+	if len(content) > maxMedia {
+		return false
+	}
+	if media, _, err := mime.ParseMediaType(content); err == nil {
+		return isJSONMedia(media)
+	}
+	for one := range strings.SplitSeq(content, ",") {
+		media, _, _ := strings.Cut(one, ";") // parameters say nothing about the bytes
+		if media = strings.ToLower(strings.TrimSpace(media)); media != "" && !isJSONMedia(media) {
+			return false
+		}
+	}
+	return true
+}
+
+func isJSONMedia(media string) bool {
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
+}
+
+func first(header http.Header, name string) string {
+	if lines := header[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+// canonicalHeader returns a header with net/http's spelling of its names, because
+// not every caller of Receive has it.
+func canonicalHeader(header http.Header) http.Header {
+	canonical := true
+	for name := range header {
+		canonical = canonical && textproto.CanonicalMIMEHeaderKey(name) == name
+	}
+	if canonical {
+		return header
+	}
+	next := make(http.Header, len(header))
+	for name, lines := range header {
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		next[name] = append(next[name], lines...)
+	}
+	return next
+}
+
+// readBody reads the body of a request. If pooled is not nil, body aliases it:
+// clone body before calling pooled.Release, which must be called in any case.
+func (s *settings) readBody(req *http.Request) (body []byte, pooled *wire.Buffer, err error) {
+	if req.ContentLength > s.maxBody {
+		return nil, nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, s.maxBody)
+	}
+	if req.Body == nil {
+		return nil, nil, nil
+	}
+	body, pooled, err = wire.Read(req.Body, s.maxBody+1, req.ContentLength)
+	if err != nil {
+		return body, pooled, unreadable(req.Body, err, len(body))
+	}
+	return body, pooled, s.checkLength(req, int64(len(body)))
+}
+
+func (s *settings) checkLength(req *http.Request, n int64) error {
+	switch {
+	case n > s.maxBody:
+		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
+	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
+		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
+	}
+	return nil
+}
+
+func unreadable(body io.Reader, err error, n int) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return fmt.Errorf("%w: more than a limit before the receiver", ErrBodyTooLarge)
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return consumed(body, "it was closed")
+	}
+	return because(ErrBodyUnreadable, fmt.Sprintf("after %d bytes: %s", n, textOf(err)), err)
+}
+
+// mountedBody is the body of a request that came through an adapter. It knows
+// what the request does not: what the framework keeps to itself.
+type mountedBody interface {
+	// ConsumedHint says who usually reads a body too early there, and the way out.
+	ConsumedHint() string
+}
+
+// pathProject returns the project that the path names, or nothing.
+func pathProject(req *http.Request) string {
+	if b, ok := req.Body.(interface{ PathProject() string }); ok {
+		return b.PathProject()
+	}
+	return req.PathValue("project")
+}
+
+// consumed returns the error for a body that something read before us.
+func consumed(body io.Reader, what string) error {
+	hint := "look for middleware that logs, audits or decodes request bodies; " +
+		"mount the receiver outside of it, or have it put back what it read"
+	if b, ok := body.(mountedBody); ok {
+		hint = b.ConsumedHint()
+	}
+	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)
+}
