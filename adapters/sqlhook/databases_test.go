@@ -51,6 +51,9 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if servesCrashTest() {
+		return
+	}
 	os.Exit(withServers(m))
 }
 
