@@ -39,8 +39,11 @@ type meta struct {
 type row struct{ id, ordering, meta, body []byte }
 
 const (
-	mostRows  = 64
-	mostBytes = 1 << 20 // of the bodies in one statement
+	mostRows = 64
+	// enqueueLanes is how many statements that enqueue run at once, where a server
+	// lets transactions that commit at the same time share a flush as well.
+	enqueueLanes = 2
+	mostBytes    = 1 << 20 // of the bodies in one statement
 )
 
 // Enqueue puts a delivery in, and returns when it is committed. It is what

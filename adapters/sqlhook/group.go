@@ -7,17 +7,18 @@ import (
 )
 
 // group lets callers that come at the same time share one transaction, and so one
-// flush of the disk. The first one leads: it does its own and what the others
+// flush of the disk. The first ones lead: each does its own and what the others
 // brought meanwhile, and hands the lead on. Nobody waits for company. Callers do
 // the work; there is no goroutine.
 type group[T any] struct {
+	lanes    int                              // transactions at a time
 	most     int                              // items in one transaction
 	together func(context.Context, []T) error // does all of them, or none
 	alone    func(context.Context, T) error   // does one, where together failed
 
 	mu      sync.Mutex
 	waiting []*member[T]
-	led     bool // somebody leads
+	leaders int
 }
 
 // member is a caller that waits.
@@ -38,8 +39,8 @@ const (
 // no caller's: each then tries by itself.
 func (g *group[T]) do(ctx context.Context, item T) error {
 	g.mu.Lock()
-	if !g.led {
-		g.led = true
+	if g.leaders < g.lanes {
+		g.leaders++
 		g.mu.Unlock()
 		return g.leads(ctx, item)
 	}
@@ -105,7 +106,7 @@ func (g *group[T]) handOn() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.waiting) == 0 {
-		g.led = false
+		g.leaders--
 		return
 	}
 	next := g.waiting[0]

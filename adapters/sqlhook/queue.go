@@ -133,7 +133,11 @@ func (s *Store) Queue(name string, options ...QueueOption) *Queue {
 		option(q)
 	}
 	q.err = q.check()
-	q.inserts = &group[*row]{most: mostRows, together: q.insertAll, alone: q.insertOne}
+	lanes := 1 // SQLite has one writer
+	if s.dialect != SQLite {
+		lanes = enqueueLanes
+	}
+	q.inserts = &group[*row]{lanes: lanes, most: mostRows, together: q.insertAll, alone: q.insertOne}
 	return q
 }
 

@@ -44,6 +44,7 @@ const most = 200
 func (s *Store) shareWrites() {
 	s.writer = newWriter()
 	s.writes = &group[*change]{
+		lanes:    1,
 		most:     most,
 		together: s.changeAll,
 		alone:    func(ctx context.Context, c *change) error { return s.changeAll(ctx, []*change{c}) },

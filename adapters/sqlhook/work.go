@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -36,7 +36,7 @@ func (q *Queue) Run(ctx context.Context, hooks *sonzaihook.Receiver) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	w := &workers{q: q, hooks: hooks, slots: make(chan struct{}, q.workers), stop: stop}
+	w := &workers{q: q, hooks: hooks, running: make(chan struct{}, q.workers), freed: make(chan struct{}, 1), stop: stop}
 	w.run(ctx)
 	return nil
 }
@@ -53,73 +53,79 @@ func (s *Store) ready(ctx context.Context) error {
 	return s.checkVersion("run", version)
 }
 
-// workers are what one call of Run has.
+// workers are what one call of Run has. One goroutine takes rows, and each row has
+// one that runs it.
 type workers struct {
-	q     *Queue
-	hooks *sonzaihook.Receiver
-	slots chan struct{} // one element for each delivery that runs
-	stop  func()
-	wg    sync.WaitGroup
+	q       *Queue
+	hooks   *sonzaihook.Receiver
+	running chan struct{} // one element for each delivery that runs
+	inHand  atomic.Int64  // rows that were taken and not settled yet
+	freed   chan struct{} // of capacity one: there is a row less in hand
+	usual   atomic.Int64  // how long a delivery runs of late, in nanoseconds
+	stop    func()
+	wg      sync.WaitGroup
 }
 
-// Pauses of the loop that takes.
 const (
-	gatherPause = time.Millisecond // for more slots to become free, while there is much to do
-	troubled    = time.Second      // after an error of the database
+	troubled    = time.Second      // the pause after an error of the database
 	callTimeout = 10 * time.Second // of one call to the database
+
+	// Where deliveries run for less than quick, as many rows are taken ahead as there
+	// are workers, so that these need not wait for the next look. A row that was
+	// taken ahead and does not come to run within longestWait is given back: another
+	// process may have a worker for it.
+	quick       = 50 * time.Millisecond
+	longestWait = time.Second
 )
 
 func (w *workers) run(ctx context.Context) {
 	defer w.wg.Wait()
-	busy := false
-	for w.acquire(ctx, busy) {
-		free := 1 + w.acquireMore()
-		rows, err := w.take(ctx, free)
-		if err != nil && ctx.Err() == nil {
-			w.q.store.logger.WarnContext(ctx, "sqlhook: queue not read", "queue", string(w.q.name), "error", err)
+	for {
+		room := w.room(ctx)
+		if room == 0 {
+			return
 		}
-		for range free - len(rows) {
-			<-w.slots
-		}
+		rows, err := w.take(ctx, room)
+		w.inHand.Add(int64(len(rows)))
 		for _, t := range rows {
 			w.wg.Go(func() {
-				defer func() { <-w.slots }()
+				defer w.settled()
 				w.handle(ctx, t)
 			})
 		}
-		busy = err == nil && len(rows) == free
 		switch {
 		case err != nil:
+			w.q.store.logger.WarnContext(ctx, "sqlhook: queue not read", "queue", string(w.q.name), "error", err)
 			w.wait(ctx, troubled)
-		case !busy:
+		case len(rows) == 0: // where there are fewer than asked for, others may have been locked
 			w.wait(ctx, w.q.poll)
 		}
 	}
 }
 
-// acquire waits for a free slot, and reports whether there is one before ctx ends.
-func (w *workers) acquire(ctx context.Context, busy bool) bool {
-	if ctx.Err() != nil {
-		return false
+// room waits until more rows may be taken, and returns how many; 0 when ctx ends.
+func (w *workers) room(ctx context.Context) int {
+	for ctx.Err() == nil {
+		limit := int64(w.q.workers)
+		if w.usual.Load() < int64(quick) {
+			limit *= 2
+		}
+		if n := limit - w.inHand.Load(); n > 0 {
+			return int(n)
+		}
+		select {
+		case <-w.freed:
+		case <-ctx.Done():
+		}
 	}
-	select {
-	case w.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false
-	}
-	if busy && w.q.workers > 1 {
-		time.Sleep(gatherPause)
-	}
-	return true
+	return 0
 }
 
-func (w *workers) acquireMore() int {
-	for n := 0; ; n++ {
-		select {
-		case w.slots <- struct{}{}:
-		default:
-			return n
-		}
+func (w *workers) settled() {
+	w.inHand.Add(-1)
+	select {
+	case w.freed <- struct{}{}:
+	default:
 	}
 }
 
@@ -148,31 +154,49 @@ func (w *workers) wait(ctx context.Context, d time.Duration) {
 // jitter returns d, a fifth more or less.
 func jitter(d time.Duration) time.Duration { return d - d/5 + rand.N(2*(d/5)+1) }
 
-// handle runs one delivery and settles its row.
+// handle runs one delivery, when it is its turn, and settles its row.
 func (w *workers) handle(ctx context.Context, t *taken) {
-	if ctx.Err() != nil {
-		w.settle(ctx, t, func(ctx context.Context, on querier) (int64, error) {
-			return w.q.postpone(ctx, on, t, 0, false, t.reason)
-		})
+	held, letGo := context.WithCancel(context.WithoutCancel(ctx))
+	var keeping sync.WaitGroup
+	keeping.Go(func() { w.keep(held, t) })
+	defer keeping.Wait()
+	defer letGo()
+	if !w.turn(ctx) {
+		w.postpone(ctx, t, 0, false, t.reason)
 		return
 	}
+	defer func() { <-w.running }()
 	ctx = context.WithoutCancel(ctx)
 	d, err := t.delivery()
 	if err != nil {
 		w.bury(ctx, t, err.Error())
 		return
 	}
-	held, letGo := context.WithCancel(ctx)
-	var keeping sync.WaitGroup
-	keeping.Go(func() { w.keep(held, t) })
-	defer keeping.Wait()
-	defer letGo()
 	if t.attempt > w.q.attempts { // a worker died on it, or the dead letter failed
 		w.giveUp(ctx, t, d, errors.New(t.reason))
 		return
 	}
+	start := time.Now()
 	run := sonzaihook.ContextWithTimeout(context.WithValue(ctx, takenKey{}, t), w.q.timeout)
-	w.conclude(ctx, t, d, w.hooks.Dispatch(run, d))
+	out := w.hooks.Dispatch(run, d)
+	w.usual.Store((3*w.usual.Load() + int64(time.Since(start))) / 4)
+	w.conclude(ctx, t, d, out)
+}
+
+// turn waits for a worker that is free, and reports whether there is one in time.
+func (w *workers) turn(ctx context.Context) bool {
+	timer := time.NewTimer(longestWait)
+	defer timer.Stop()
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case w.running <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // conclude does with a row what its outcome says.
@@ -237,87 +261,4 @@ func (w *workers) giveUp(ctx context.Context, t *taken, d *sonzaihook.Delivery, 
 		return
 	}
 	w.bury(ctx, t, textOf(why))
-}
-
-func (w *workers) bury(ctx context.Context, t *taken, reason string) {
-	w.q.store.logger.WarnContext(ctx, "sqlhook: delivery kept as dead", "queue", string(w.q.name), "row", t.seq, "reason", reason)
-	w.settle(ctx, t, func(ctx context.Context, on querier) (int64, error) { return w.q.bury(ctx, on, t, bounded(reason)) })
-}
-
-func (w *workers) postpone(ctx context.Context, t *taken, after time.Duration, counts bool, reason string) {
-	w.settle(ctx, t, func(ctx context.Context, on querier) (int64, error) {
-		return w.q.postpone(ctx, on, t, after, counts, bounded(reason))
-	})
-}
-
-// settle changes a row that the worker has. If it cannot, the row is due again when
-// its lease ends, and the claim says what became of the delivery.
-func (w *workers) settle(ctx context.Context, t *taken, change func(context.Context, querier) (int64, error)) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
-	var changed int64
-	err := w.q.store.write(ctx, "settle", func(ctx context.Context, on querier) error {
-		var err error
-		changed, err = change(ctx, on)
-		return err
-	})
-	if err == nil && changed == 0 {
-		err = sonzaihook.ErrLeaseLost
-	}
-	if err != nil {
-		w.q.store.logger.WarnContext(ctx, "sqlhook: row of a queue not settled, it runs again when its lease ends", "queue", string(w.q.name), "row", t.seq, "error", err)
-	}
-}
-
-// keep renews the lease of a row until ctx ends.
-func (w *workers) keep(ctx context.Context, t *taken) {
-	tick := time.NewTicker(w.q.lease / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if !t.renews() {
-			continue
-		}
-		inner, cancel := context.WithTimeout(ctx, w.q.lease/3)
-		err := w.q.store.write(inner, "renew", func(ctx context.Context, on querier) error {
-			_, err := w.q.renew(ctx, on, t)
-			return err
-		})
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			w.q.store.logger.WarnContext(ctx, "sqlhook: lease of a row not renewed", "queue", string(w.q.name), "row", t.seq, "error", err)
-		}
-	}
-}
-
-// maxReason bounds what is stored of an error, in bytes.
-const maxReason = 500
-
-func reasonOf(out sonzaihook.Outcome) string {
-	if out.Err == nil {
-		return out.Code
-	}
-	return out.Code + ": " + textOf(out.Err)
-}
-
-// textOf returns the text of an error of user code, which may panic.
-func textOf(err error) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("%T", err)
-		}
-	}()
-	return bounded(err.Error())
-}
-
-// bounded returns text that every database takes.
-func bounded(text string) string {
-	if len(text) > maxReason {
-		text = text[:maxReason]
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", " ")
 }
