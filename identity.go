@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
@@ -47,20 +48,24 @@ func identity(d *Delivery, m *message) (id string, named bool) {
 		EventID: m.env.EventID, ID: m.env.ID, InnerID: m.env.Inner.ID,
 		AgentID: m.env.AgentID, ProjectID: m.env.ProjectID,
 	}
+	typ := string(d.Type)
 	if m.env.Loose {
 		is = wire.ExactOf(m.body)
+		if strings.ContainsRune(typ, utf8.RuneError) {
+			typ = cmp.Or(is.Names.Choose(isDocumentedName), typ)
+		}
 	}
 	project := cmp.Or(d.Project, is.ProjectID)
 	if !isPlaceholder(is.EventID) {
-		return join(project, string(d.Type), is.AgentID, "event:", is.EventID), true
+		return join(project, typ, is.AgentID, "event:", is.EventID), true
 	}
 	for _, name := range []string{is.ID, is.InnerID, naturalKey(d.Type, m)} {
 		if !isPlaceholder(name) {
 			said := wire.PayloadDigest(m.body)
-			return join(project, string(d.Type), is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
+			return join(project, typ, is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
 		}
 	}
-	return join(project, string(d.Type), is.AgentID, "signed:", signedDigest(d)), false
+	return join(project, typ, is.AgentID, "signed:", signedDigest(d)), false
 }
 
 // signedDigest returns a digest of what was signed: the time and the body.

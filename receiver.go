@@ -151,27 +151,25 @@ func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) (out Outcome) {
 // body, checks it as ServeHTTP does, and puts it back to be read again. It runs
 // no callback and claims nothing: a copy of the delivery verifies as well. What
 // it refuses it has logged and observed; [Refusal] gives the answer.
-func (r *Receiver) Verify(req *http.Request) (d *Delivery, err error) {
+func (r *Receiver) Verify(req *http.Request) (*Delivery, error) {
+	d, out := r.verify(req)
+	return d, out.Err
+}
+
+// verify returns a delivery, or the outcome that says why there is none.
+func (r *Receiver) verify(req *http.Request) (d *Delivery, out Outcome) {
 	start, ctx := r.settings.now(), req.Context()
-	var out Outcome
-	defer func() {
-		if r.recovered(ctx, &out, start); out.Code == CodePanicked {
-			d, err = nil, out.Err
-		}
-	}()
+	defer r.recovered(ctx, &out, start)
 	var sig signature.Header
 	in, err := r.authenticate(req, start, &sig)
 	if err != nil {
-		r.report(ctx, r.handle(ctx, in, err, &sig), start)
-		return nil, err
+		return nil, r.report(ctx, r.handle(ctx, nil, err, &sig), start)
 	}
-	table := &routeTable{settings: r.settings}
-	if err := r.settings.prepare(in, table); err != nil {
-		out := r.report(ctx, r.refuse(ctx, in, r.routes.Load(), err).forDelivery(in), start)
-		return nil, out.Err
+	if err := r.settings.prepare(in, &routeTable{settings: r.settings}); err != nil {
+		return nil, r.report(ctx, r.refuse(ctx, in, r.routes.Load(), err).forDelivery(in), start)
 	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(in.Delivery.Body)), int64(len(in.Delivery.Body))
-	return &in.Delivery, nil
+	return &in.Delivery, Outcome{}
 }
 
 // Refusal returns the outcome for an error of [Receiver.Verify].
@@ -322,15 +320,15 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 
 // enqueue hands a delivery to the queue, detached from the client's connection.
 func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) Outcome {
-	result := make(chan error, 1)
+	result := errGoexit // stays if the function ends the goroutine
 	err := r.runner.Aside(ctx, handOffTimeout, func(ctx context.Context) {
-		result <- handOff(ctx, r.settings.handOff, &in.Delivery)
+		result = handOff(ctx, r.settings.handOff, &in.Delivery)
 	})
 	if errors.Is(err, ErrShuttingDown) {
 		return errorOutcome(err)
 	}
 	if err == nil {
-		err = <-result
+		err = result
 	}
 	if err == nil {
 		return queued.outcome(nil)

@@ -11,9 +11,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/echo5hook"
 	"github.com/sonzaihook/sonzaihook/adapters/echohook"
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
@@ -32,6 +34,8 @@ func BenchmarkMount(b *testing.B) {
 	}{
 		{"echo", "/webhooks/sonzai", "/webhooks/sonzai", echoWith(echohook.Handler), echoWith(wrapEcho)},
 		{"echo with event", "/webhooks/sonzai/:event", "/webhooks/sonzai/agent.message", echoWith(echohook.Handler), echoWith(wrapEcho)},
+		{"echo5", "/webhooks/sonzai", "/webhooks/sonzai", echo5With(echo5hook.Handler), echo5With(wrapEcho5)},
+		{"echo5 with event", "/webhooks/sonzai/:event", "/webhooks/sonzai/agent.message", echo5With(echo5hook.Handler), echo5With(wrapEcho5)},
 		{"gin", "/webhooks/sonzai", "/webhooks/sonzai", ginWith(ginhook.Handler), ginWith(wrapGin)},
 		{"gin with event", "/webhooks/sonzai/:event", "/webhooks/sonzai/agent.message", ginWith(ginhook.Handler), ginWith(wrapGin)},
 		{"nethttp", "/webhooks/sonzai", "/webhooks/sonzai", muxWith(httphook.Handler), muxWith(wrapNothing)},
@@ -45,12 +49,23 @@ func BenchmarkMount(b *testing.B) {
 }
 
 func wrapEcho(r *sonzaihook.Receiver) echo.HandlerFunc { return echo.WrapHandler(r) }
-func wrapGin(r *sonzaihook.Receiver) gin.HandlerFunc   { return gin.WrapH(r) }
-func wrapNothing(r *sonzaihook.Receiver) http.Handler  { return r }
+func wrapEcho5(r *sonzaihook.Receiver) echo5.HandlerFunc {
+	return echo5.WrapHandler(r)
+}
+func wrapGin(r *sonzaihook.Receiver) gin.HandlerFunc  { return gin.WrapH(r) }
+func wrapNothing(r *sonzaihook.Receiver) http.Handler { return r }
 
 func echoWith(handler func(*sonzaihook.Receiver) echo.HandlerFunc) func(string, *sonzaihook.Receiver) http.Handler {
 	return func(path string, hooks *sonzaihook.Receiver) http.Handler {
 		e := echo.New()
+		e.POST(path, handler(hooks))
+		return e
+	}
+}
+
+func echo5With(handler func(*sonzaihook.Receiver) echo5.HandlerFunc) func(string, *sonzaihook.Receiver) http.Handler {
+	return func(path string, hooks *sonzaihook.Receiver) http.Handler {
+		e := echo5.New()
 		e.POST(path, handler(hooks))
 		return e
 	}

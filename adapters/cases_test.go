@@ -57,6 +57,14 @@ var cases = []sameCase{
 		spoil: func(d *delivery) { d.chunked = true }},
 	{name: "accepted, near the limit", admission: true, status: 200, code: sonzaihook.CodeProcessed, runs: 1,
 		spoil: func(d *delivery) { d.body = messageOf(6 << 10) }},
+	{name: "the signature in two lines", admission: true, status: 200, code: sonzaihook.CodeProcessed, runs: 1,
+		spoil: signatureLines(func(line string) []string { return strings.SplitN(line, ",", 2) })},
+	{name: "the same signature twice", admission: true, status: 200, code: sonzaihook.CodeProcessed, runs: 1,
+		spoil: signatureLines(func(line string) []string { return []string{line, line} })},
+	{name: "content encoding UTF-8", admission: true, status: 200, code: sonzaihook.CodeProcessed, runs: 1,
+		spoil: header("Content-Encoding", "UTF-8")},
+	{name: "content type twice in one line", admission: true, status: 200, code: sonzaihook.CodeProcessed, runs: 1,
+		spoil: header("Content-Type", "application/json, application/json")},
 	{name: "type in the path", status: 200, code: sonzaihook.CodeProcessed, runs: 1,
 		secrets: sonzaihook.Secrets{sonzaihook.EventWakeup: {hooktest.Secret}},
 		spoil:   bareWakeup("agent.wakeup")},
@@ -101,7 +109,7 @@ var cases = []sameCase{
 	{name: "stale", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
 		spoil: signed(hooktest.Stale())},
 	{name: "another secret", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
-		spoil: signed(hooktest.SignedWith("whsec_of_somebody_else"))},
+		spoil: signed(hooktest.SignedWith("whsec_of_another_tenant"))},
 	{name: "the secret of another type", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
 		secrets: sonzaihook.Secrets{sonzaihook.EventWakeup: {hooktest.Secret}}},
 	{name: "wrong authorization", admission: true, status: 401, code: sonzaihook.CodeUnauthorized,
@@ -184,6 +192,14 @@ func bareWakeup(inPath string) func(*delivery) {
 
 func header(name, value string) func(*delivery) {
 	return func(d *delivery) { d.header.Set(name, value) }
+}
+
+// signatureLines sends the signature in several header lines, as gateways do.
+func signatureLines(split func(line string) []string) func(*delivery) {
+	return func(d *delivery) {
+		line := sonzaihook.Sign(d.body, hooktest.Secret, time.Now())
+		d.header[http.CanonicalHeaderKey(sonzaihook.SignatureHeader)] = split(line)
+	}
 }
 
 func signed(options ...hooktest.Option) func(*delivery) {

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,11 @@ import (
 
 const module = "github.com/sonzaihook/sonzaihook"
 
+// onRedis are the adapters that run the same scripts.
+var onRedis = []string{"redishook", "rueidishook"}
+
 // An application pays for what it mounts: the root package needs no framework, and
-// an adapter one library and no other adapter.
+// an adapter one library and no other adapter. What adapters share is internal.
 func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 	t.Parallel()
 	shared := map[string]string{ // an internal package that two adapters share
@@ -25,8 +29,10 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 	}
 	for dir, library := range map[string]string{
 		"httphook":     "",
-		"echohook":     "github.com/labstack/echo",
+		"echohook":     "github.com/labstack/echo/v4",
+		"echo5hook":    "github.com/labstack/echo/v5",
 		"ginhook":      "github.com/gin-gonic/gin",
+<<<<<<< HEAD
 		"validatehook": "github.com/go-playground/validator",
 		"redishook":    "github.com/redis/go-redis",
 		"sqlhook":      "",
@@ -35,6 +41,15 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		want := []string{module}
 		if shared[dir] != "" {
 			want = append(want, shared[dir])
+=======
+		"validatehook": "github.com/go-playground/validator/v10",
+		"redishook":    "github.com/redis/go-redis/v9",
+		"rueidishook":  "github.com/redis/rueidis",
+	} {
+		want := []string{module}
+		if slices.Contains(onRedis, dir) {
+			want = append(want, module+"/adapters/internal/redisscript")
+>>>>>>> main
 		}
 		if library != "" {
 			want = append(want, library)
@@ -49,6 +64,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		require.Subset(t, []string{module + "/internal/snapshot"}, imports(t, "../internal/"+dir), dir)
 	}
 	require.Equal(t, []string{"github.com/go-json-experiment/json"}, imports(t, "../internal/wire"))
+	require.Equal(t, []string{module}, imports(t, "internal/redisscript"))
 }
 
 // imports returns the modules, and the packages of this one, that a directory's
@@ -75,11 +91,20 @@ func imports(t *testing.T, dir string) []string {
 				continue
 			}
 			if !strings.HasPrefix(path, module) {
-				path = strings.Join(parts[:3], "/")
+				path = strings.Join(parts[:3+major(parts)], "/")
 			}
 			found = append(found, path)
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// major returns 1 where a module's path has a major version, as two versions of
+// one library are two libraries.
+func major(parts []string) int {
+	if len(parts) > 3 && regexp.MustCompile(`^v[0-9]+$`).MatchString(parts[3]) {
+		return 1
+	}
+	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/labstack/echo/v4/middleware"
+	middleware5 "github.com/labstack/echo/v5/middleware"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -29,6 +30,11 @@ func TestALowerLimitOfMiddlewareCounts(t *testing.T) {
 		{"BodyLimit, chunked", onEcho(middleware.BodyLimit("8K")), true, ours},
 		{"BodyLimit and Verify", onEchoVerify(middleware.BodyLimit("8K")), true, ours},
 		{"BodyLimit and BodyDump, which reads first", onEcho(middleware.BodyLimit("8K"), bodyDump), true,
+			"{\"message\":\"Request Entity Too Large\"}\n"},
+		{"echo5 BodyLimit, announced", onEcho5(middleware5.BodyLimit(lowLimit)), false, "{\"message\":\"Request Entity Too Large\"}\n"},
+		{"echo5 BodyLimit, chunked", onEcho5(middleware5.BodyLimit(lowLimit)), true, ours},
+		{"echo5 BodyLimit and Verify", onEcho5Verify(middleware5.BodyLimit(lowLimit)), true, ours},
+		{"echo5 BodyLimit and BodyDump, which reads first", onEcho5(middleware5.BodyLimit(lowLimit), bodyDump5), true,
 			"{\"message\":\"Request Entity Too Large\"}\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -15,11 +15,10 @@ import (
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gorilla/mux"
-	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	middleware5 "github.com/labstack/echo/v5/middleware"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/adapters/echohook"
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
 )
@@ -34,8 +33,8 @@ type mount struct {
 	name string
 	// hint stands in the log line of a body that was consumed before.
 	hint string
-	// verifies: the mount only authenticates, and a handler of the user's own
-	// stands behind it.
+	// verifies: the mount only authenticates, and the user's handler is
+	// behind it.
 	verifies bool
 	serve    func(*setup) http.Handler
 	// except says, by case, where the framework makes another answer.
@@ -126,6 +125,29 @@ var mounts = []mount{
 	{name: "echo Verify, all", hint: echoHint, verifies: true, serve: onEchoVerify(echoTimeout(aMinute), requestLogger,
 		middleware.Recover(), middleware.Secure(), middleware.BodyLimit("1M"), middleware.Gzip(), bodyDump)},
 
+	{name: "echo5", hint: echoHint, serve: onEcho5()},
+	{name: "echo5 Recover", hint: echoHint, serve: onEcho5(middleware5.Recover())},
+	{name: "echo5 BodyLimit above", hint: echoHint, serve: onEcho5(middleware5.BodyLimit(highLimit))},
+	{name: "echo5 BodyLimit below", hint: echoHint, serve: onEcho5(middleware5.BodyLimit(lowLimit)), except: map[string]exception{
+		"over the limit, announced": {http.StatusRequestEntityTooLarge, "Request Entity Too Large",
+			"BodyLimit answers by the Content-Length and calls no handler"},
+	}},
+	{name: "echo5 BodyDump", hint: echoHint, serve: onEcho5(bodyDump5)},
+	{name: "echo5 Gzip", hint: echoHint, serve: onEcho5(middleware5.Gzip())},
+	{name: "echo5 ContextTimeout", hint: echoHint, serve: onEcho5(middleware5.ContextTimeout(aMinute))},
+	{name: "echo5 CORS", hint: echoHint, serve: onEcho5(middleware5.CORS("*"))},
+	{name: "echo5 Secure", hint: echoHint, serve: onEcho5(middleware5.Secure())},
+	{name: "echo5 RequestLogger", hint: echoHint, serve: onEcho5(requestLogger5)},
+	{name: "echo5 Decompress", hint: echoHint, serve: onEcho5(middleware5.Decompress()), except: map[string]exception{
+		"content encoding that is not true": {http.StatusInternalServerError, "Internal Server Error",
+			"Decompress fails on the body and calls no handler"},
+	}},
+	{name: "echo5 all", hint: echoHint, serve: onEcho5(middleware5.ContextTimeout(aMinute), requestLogger5, middleware5.Recover(),
+		middleware5.Secure(), middleware5.BodyLimit(highLimit), middleware5.Gzip(), bodyDump5)},
+	{name: "echo5 Verify", hint: echoHint, verifies: true, serve: onEcho5Verify()},
+	{name: "echo5 Verify, all", hint: echoHint, verifies: true, serve: onEcho5Verify(middleware5.ContextTimeout(aMinute), requestLogger5,
+		middleware5.Recover(), middleware5.Secure(), middleware5.BodyLimit(highLimit), middleware5.Gzip(), bodyDump5)},
+
 	{name: "gin", hint: ginHint, serve: onGin()},
 	{name: "gin Recovery", hint: ginHint, serve: onGin(gin.RecoveryWithWriter(io.Discard))},
 	{name: "gin Logger", hint: ginHint, serve: onGin(gin.LoggerWithWriter(io.Discard))},
@@ -208,57 +230,6 @@ func onGorilla(path string, middleware ...mux.MiddlewareFunc) func(*setup) http.
 		router.Use(middleware...)
 		router.Handle(path, httphook.Handler(s.hooks))
 		return router
-	}
-}
-
-// echo
-
-func echoTimeout(d time.Duration) echo.MiddlewareFunc {
-	return middleware.TimeoutWithConfig(middleware.TimeoutConfig{Timeout: d}) //nolint:staticcheck // deprecated and still in use
-}
-
-var bodyDump = middleware.BodyDump(func(echo.Context, []byte, []byte) {})
-
-var requestLogger = middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
-	LogStatus: true, LogError: true, HandleError: true,
-	LogValuesFunc: func(echo.Context, middleware.RequestLoggerValues) error { return nil },
-})
-
-func newEcho(s *setup) *echo.Echo {
-	e := echo.New()
-	e.Logger.SetOutput(io.Discard)
-	if s.consume {
-		e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				var into map[string]any
-				_ = c.Bind(&into)
-				return next(c)
-			}
-		})
-	}
-	return e
-}
-
-func onEcho(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
-	return func(s *setup) http.Handler {
-		e := newEcho(s)
-		e.Use(middleware...)
-		e.Any(echoPath, echohook.Handler(s.hooks))
-		return e
-	}
-}
-
-func onEchoVerify(middleware ...echo.MiddlewareFunc) func(*setup) http.Handler {
-	return func(s *setup) http.Handler {
-		e := newEcho(s)
-		e.Use(middleware...)
-		e.Any(echoPath, func(c echo.Context) error {
-			d, ok := echohook.Delivery(c)
-			body, err := io.ReadAll(c.Request().Body)
-			s.route(c.Response(), d, ok, body)
-			return err
-		}, echohook.Verify(s.hooks))
-		return e
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/gorilla/mux"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/echo5hook"
 	"github.com/sonzaihook/sonzaihook/adapters/echohook"
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
@@ -45,6 +47,11 @@ func TestWhatARouterAnswersByItself(t *testing.T) {
 			e.POST(path, echohook.Handler(r))
 			return e
 		},
+		"echo5": func(r *sonzaihook.Receiver) http.Handler {
+			e := echo5.New()
+			e.POST(path, echo5hook.Handler(r))
+			return e
+		},
 		"gin": func(r *sonzaihook.Receiver) http.Handler {
 			router := gin.New()
 			router.POST(path, ginhook.Handler(r))
@@ -57,13 +64,14 @@ func TestWhatARouterAnswersByItself(t *testing.T) {
 			return router
 		},
 	}
-	for name, want := range map[string]struct{ get, slash, unknown int }{
-		"nethttp":                    {405, 404, 404},
-		"chi":                        {405, 404, 404},
-		"gorilla":                    {405, 404, 404},
-		"echo":                       {405, 404, 404},
-		"gin":                        {404, 307, 404},
-		"gin HandleMethodNotAllowed": {405, 307, 404},
+	for name, want := range map[string]struct{ get, options, slash, unknown int }{
+		"nethttp":                    {405, 405, 404, 404},
+		"chi":                        {405, 405, 404, 404},
+		"gorilla":                    {405, 405, 404, 404},
+		"echo":                       {405, 204, 404, 404},
+		"echo5":                      {405, 204, 404, 404},
+		"gin":                        {404, 404, 307, 404},
+		"gin HandleMethodNotAllowed": {405, 405, 307, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,9 +82,11 @@ func TestWhatARouterAnswersByItself(t *testing.T) {
 			require.Equal(t, http.StatusOK, hooktest.Deliver(t, router, body, hooktest.To(path)).Code)
 			require.Equal(t, want.slash, hooktest.Deliver(t, router, body, hooktest.To(path+"/")).Code)
 			require.Equal(t, want.unknown, hooktest.Deliver(t, router, body, hooktest.To("/webhooks")).Code)
-			got := httptest.NewRecorder()
-			router.ServeHTTP(got, httptest.NewRequest(http.MethodGet, path, nil))
-			require.Equal(t, want.get, got.Code)
+			for method, want := range map[string]int{http.MethodGet: want.get, http.MethodOptions: want.options} {
+				got := httptest.NewRecorder()
+				router.ServeHTTP(got, httptest.NewRequest(method, path, nil))
+				require.Equal(t, want, got.Code, method)
+			}
 		})
 	}
 }

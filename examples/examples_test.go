@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +21,11 @@ import (
 	"github.com/sonzaihook/sonzaihook/hooktest"
 )
 
-var programs = []string{"nethttp", "echo", "gin", "chi"}
+var programs = []string{"nethttp", "echo", "echo5", "gin", "chi", "fiber"}
+
+// modules are the examples in modules of their own, because they need libraries
+// that nobody who uses this module should carry.
+var modules = []string{"fiber", "lambda"}
 
 // patience is how long a program may take for one step on a busy machine.
 const patience = 30 * time.Second
@@ -28,10 +33,15 @@ const patience = 30 * time.Second
 func TestEveryExampleServes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir,
-		"./nethttp", "./echo", "./gin", "./chi")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
+	var here []string
+	for _, name := range programs {
+		if slices.Contains(modules, name) {
+			goCommand(t, "-C", name, "build", "-o", dir, ".")
+		} else {
+			here = append(here, "./"+name)
+		}
+	}
+	goCommand(t, append([]string{"build", "-o", dir}, here...)...)
 	for _, name := range programs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,6 +60,25 @@ func TestEveryExampleServes(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestExamplesInOtherModulesPassTheirTests(t *testing.T) {
+	t.Parallel()
+	for _, name := range modules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			goCommand(t, "-C", name, "vet", ".")
+			goCommand(t, "-C", name, "test", ".")
+		})
+	}
+}
+
+func goCommand(t *testing.T, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", args...)
+	command.Env = append(os.Environ(), "GOWORK=off")
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "go %s: %s", strings.Join(args, " "), out)
 }
 
 func serve(t *testing.T, p *program) {

@@ -1,14 +1,17 @@
-// Package echohook mounts a receiver in echo v4.
+// Package echohook mounts a receiver in echo v4. For echo v5 there is the package
+// echo5hook.
 //
 //	e.Any("/webhooks/sonzai/:event", echohook.Handler(hooks))
 //
-// [Verify] is middleware that authenticates and leaves the rest to a handler of
-// the user's own. Neither ever returns an error to echo: the answer is written,
-// and echo's error handler must not write another.
+// [Verify] is middleware that authenticates and leaves the rest to the caller's
+// handler. Neither ever returns an error to echo: the answer is written, and echo's
+// error handler must not write another.
 //
-// The path parameter "event" names the event type of a body that has none. A
-// path is not signed: it counts only if the secret that verified the body belongs
-// to that type alone.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/:project/:event"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
+//
+// # Where the framework answers first
 //
 // Where echo answers before the receiver can, the body of the answer is echo's:
 //
@@ -21,13 +24,30 @@
 //     body; to a sender that does not compress, as the platform, that is a
 //     connection that broke.
 //   - Timeout answers 503 when its time is up; the callback goes on and its claim
-//     is kept. Echo has deprecated it because it races with the handler; this
-//     adapter keeps out of its way. Use ContextTimeout or, for the callbacks,
-//     sonzaihook.WithHandlerTimeout. A receiver heeds neither middleware's end of
-//     the request's context: what has begun is finished.
+//     is kept. Echo has deprecated it because it races with the handler: beside one
+//     that is too slow, the answer to another request may be lost. Use
+//     ContextTimeout or, for the callbacks, sonzaihook.WithHandlerTimeout. Both
+//     Timeout and ContextTimeout end the context of the request, and the receiver
+//     goes on: what has begun is finished.
+//   - KeyAuth, BasicAuth and JWT middleware answer 400 or 401, which ends the
+//     delivery.
 //
-// CSRF and authentication belong to other routes: put the hook outside of the
-// groups that have them.
+// # Middleware for the whole server
+//
+// What the platform sends has a signature, and neither a token of yours nor a CSRF
+// cookie. Keep the hook outside of the groups that want them. Where such middleware
+// is for the whole server (e.Use), its Skipper lets the hook through:
+//
+//	e.Use(echojwt.WithConfig(echojwt.Config{
+//		SigningKey: key,
+//		Skipper: func(c echo.Context) bool {
+//			return strings.HasPrefix(c.Path(), "/webhooks/sonzai/")
+//		},
+//	}))
+//
+// Path returns the route that was found, which no request can forge. If the
+// platform is told to send an Authorization header, check it with
+// sonzaihook.WithAuthorization.
 package echohook
 
 import (

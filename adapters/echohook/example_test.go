@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/echohook"
@@ -41,6 +42,32 @@ func ExampleHandler() {
 	// Output:
 	// luna feels content
 	// 200 {"code":"processed"}
+}
+
+// Middleware for the whole server, as one that wants a token of each request, has a
+// Skipper for the hook.
+func ExampleHandler_middleware() {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(secret))
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	e.Use(middleware.KeyAuthWithConfig(middleware.KeyAuthConfig{
+		Validator: func(string, echo.Context) (bool, error) { return false, nil },
+		Skipper: func(c echo.Context) bool {
+			return strings.HasPrefix(c.Path(), "/webhooks/sonzai")
+		},
+	}))
+	e.Any("/webhooks/sonzai", echohook.Handler(hooks))
+	e.POST("/orders", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+
+	send(e, `{"event_type":"session.end","agent_id":"luna"}`)
+	answer := httptest.NewRecorder()
+	e.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/orders?from=/webhooks/sonzai", nil))
+	fmt.Println(answer.Code)
+	// Output:
+	// 200 {"code":"ignored"}
+	// 400
 }
 
 func ExampleVerify() {

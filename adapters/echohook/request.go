@@ -16,18 +16,27 @@ func prepare(c echo.Context) *http.Request {
 	if req.Body == nil {
 		return req
 	}
-	event := c.Param("event")
-	if unescaped, err := url.PathUnescape(event); err == nil {
-		event = unescaped // echo leaves it as it stands in the path
-	}
-	req.Body = body{req.Body, event}
+	req.Body = body{req.Body, param(c, "project")}
 	return req
+}
+
+// param returns a path parameter. Echo leaves it escaped where the path was sent
+// in another form than Go would write it.
+func param(c echo.Context, name string) string {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value
+	}
+	if unescaped, err := url.PathUnescape(value); err == nil {
+		return unescaped
+	}
+	return value
 }
 
 // body is a request's body with echo's own ways translated.
 type body struct {
 	io.ReadCloser
-	event string
+	project string
 }
 
 // Read turns the error of echo's BodyLimit into the one of net/http, which the
@@ -51,5 +60,5 @@ func (body) ConsumedHint() string {
 		"c.Request().Body = io.NopCloser(bytes.NewReader(data)) after reading, as echo's BodyDump does"
 }
 
-// PathEvent is the event type in the path, for the receiver.
-func (b body) PathEvent() string { return b.event }
+// PathProject is the project in the path, for the receiver.
+func (b body) PathProject() string { return b.project }

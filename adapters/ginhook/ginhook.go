@@ -2,13 +2,13 @@
 //
 //	router.Any("/webhooks/sonzai/:event", ginhook.Handler(hooks))
 //
-// [Verify] is middleware that authenticates and leaves the rest to a handler of
-// the user's own. Both abort gin's chain when they have answered, so that no
+// [Verify] is middleware that authenticates and leaves the rest to the caller's
+// handler. Both abort gin's chain when they have answered, so that no
 // later handler answers again.
 //
-// The path parameter "event" names the event type of a body that has none. A
-// path is not signed: it counts only if the secret that verified the body belongs
-// to that type alone.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/:project/:event"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
 //
 // A body that earlier middleware bound with ShouldBindBodyWith is still there: gin
 // keeps its bytes, and this package takes them. After ShouldBindJSON, Bind and

@@ -13,7 +13,7 @@ import (
 func prepare(c *gin.Context) *http.Request {
 	restore(c)
 	if c.Request.Body != nil {
-		c.Request.Body = body{c.Request.Body, c.Param("event")}
+		c.Request.Body = body{c.Request.Body, c.Param("project")}
 	}
 	return c.Request
 }
@@ -33,7 +33,7 @@ func restore(c *gin.Context) {
 // body is a request's body that knows what gin knows.
 type body struct {
 	io.ReadCloser
-	event string
+	project string
 }
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
@@ -42,5 +42,5 @@ func (body) ConsumedHint() string {
 		"outside of the group that has it, or bind with ShouldBindBodyWith, which keeps the body for the hook"
 }
 
-// PathEvent is the event type in the path, for the receiver.
-func (b body) PathEvent() string { return b.event }
+// PathProject is the project in the path, for the receiver.
+func (b body) PathProject() string { return b.project }

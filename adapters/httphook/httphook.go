@@ -1,32 +1,31 @@
-// Package httphook mounts a receiver in net/http and in every router that is
-// made of http.Handlers, chi and gorilla/mux among them.
+// Package httphook mounts a receiver in net/http and in every router that serves
+// http.Handlers, chi and gorilla/mux among them.
 //
 //	mux.Handle("/webhooks/sonzai/{event}", httphook.Handler(hooks))
 //
 // A receiver is an http.Handler itself and may be mounted as it is. [Handler]
-// adds two things: an event type that comes in the path is found whichever the
-// router, and a consumed body is reported with the usual culprits of net/http.
+// adds two things: a project in the path is found also where the router leaves it
+// escaped, and a consumed body is reported with the usual culprits of net/http.
 //
-// [Verify] authenticates and leaves the rest to a handler of the user's own.
+// [Verify] authenticates and leaves the rest to the caller's handler.
 //
-// Path parameters: net/http and chi keep them in the request, where the receiver
-// looks ("event"). gorilla/mux keeps them to itself; there the last segment of
-// the path is taken, or any parameter with
-// [PathValues](mux.Vars). A path is not signed: the type in it counts only for a
-// body that has none, and only if the secret that verified the body belongs to
-// that type alone.
+// The path parameter "project" names the project whose secrets are tried first
+// ("/webhooks/sonzai/{project}/{event}"). Other parameters are for people to read: a
+// path is not signed, so it names no event type, and the project only picks secrets.
+// net/http and chi keep the parameters in the request, where the receiver looks.
+// gorilla/mux keeps them to itself; there use [PathValues](mux.Vars).
 //
-// What differs from a receiver that stands alone, and cannot be helped:
+// What differs from a receiver without a router:
 //
 //   - A route for POST alone ("POST /webhooks/sonzai") has other methods answered
-//     by the router: 405 with a body of its own. Without the method the receiver
+//     by the router: 405 with the router's body. Without the method the receiver
 //     answers.
-//   - http.TimeoutHandler answers 503 with its own body when its time is up. The
+//   - http.TimeoutHandler answers 503 with its message when its time is up. The
 //     callback goes on and its claim is kept, so a copy is told to come again
 //     until it has ended. To stop the callback use sonzaihook.WithHandlerTimeout,
 //     and make it the shorter of the two.
-//   - chi's Timeout only ends the request's context, which a receiver does not
-//     heed: what has begun is finished and answered.
+//   - chi's Timeout only ends the request's context. The receiver goes on: what has
+//     begun is finished and answered.
 //   - net/http cleans paths and adds trailing slashes with a redirect, which ends
 //     a delivery: register the path exactly as it is mounted.
 package httphook
@@ -36,7 +35,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
 
 	"github.com/sonzaihook/sonzaihook"
 )
@@ -82,8 +80,8 @@ func Delivery(ctx context.Context) (*sonzaihook.Delivery, bool) {
 //
 //	router.Use(httphook.PathValues(mux.Vars))
 //
-// It is needed only where the parameter "event" is not the last segment of the
-// path. vars is called once for each request, concurrently.
+// It is needed only where the path has a parameter "project". vars is called once
+// for each request, concurrently.
 func PathValues(vars func(*http.Request) map[string]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -99,27 +97,27 @@ type deliveryKey struct{}
 
 func prepare(req *http.Request) {
 	if req.Body != nil {
-		req.Body = body{req.Body, pathEvent(req)}
+		req.Body = body{req.Body, pathValue(req, "project")}
 	}
 }
 
-// pathEvent returns the path value "event", unescaped, which chi leaves to others.
-// Where the router gave none it is the last segment of the path.
-func pathEvent(req *http.Request) string {
-	event := req.PathValue("event")
-	if event == "" {
-		return path.Base(req.URL.Path)
+// pathValue returns a path value. chi leaves it escaped where the path was sent in
+// another form than Go would write it.
+func pathValue(req *http.Request, name string) string {
+	value := req.PathValue(name)
+	if req.URL.RawPath == "" {
+		return value
 	}
-	if unescaped, err := url.PathUnescape(event); err == nil {
+	if unescaped, err := url.PathUnescape(value); err == nil {
 		return unescaped
 	}
-	return event
+	return value
 }
 
 // body is a request's body that knows what the receiver cannot see.
 type body struct {
 	io.ReadCloser
-	event string
+	project string
 }
 
 // ConsumedHint is what the receiver adds to its report of a consumed body.
@@ -129,5 +127,5 @@ func (body) ConsumedHint() string {
 		"r.Body = io.NopCloser(bytes.NewReader(data)) after reading"
 }
 
-// PathEvent is the event type in the path, for the receiver.
-func (b body) PathEvent() string { return b.event }
+// PathProject is the project in the path, for the receiver.
+func (b body) PathProject() string { return b.project }

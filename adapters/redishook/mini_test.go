@@ -2,26 +2,19 @@ package redishook_test
 
 import (
 	"context"
-	"os"
+	"io"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/redishook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 )
-
-// The client logs every connection that a test breaks on purpose.
-func TestMain(m *testing.M) {
-	logging.Disable()
-	os.Exit(m.Run())
-}
 
 // startMini starts a Redis in this process and lets its time pass.
 func startMini(t testing.TB) *miniredis.Miniredis {
@@ -56,7 +49,7 @@ func newClient(t testing.TB, addr string) *redis.Client {
 	return client
 }
 
-func newStore(t testing.TB, client redis.UniversalClient, options ...redishook.Option) *redishook.Store {
+func newStore(t testing.TB, client redis.Scripter, options ...redishook.Option) *redishook.Store {
 	t.Helper()
 	store, err := redishook.New(client, options...)
 	require.NoError(t, err)
@@ -74,9 +67,15 @@ func TestNewRefusesClientsThatCannotKeepThePromise(t *testing.T) {
 	t.Parallel()
 	var none *redis.Client
 	var noCluster *redis.ClusterClient
-	cases := map[string]redis.UniversalClient{
+	var noPipeliner *redis.AutoPipeliner
+	var noRing *redis.Ring
+	var own *ownClient
+	cases := map[string]redis.Scripter{
 		"nil":                                 nil,
 		"a nil client":                        none,
+		"a nil pipeliner":                     noPipeliner,
+		"a nil ring":                          noRing,
+		"a nil client of another type":        own,
 		"a nil cluster client":                noCluster,
 		"a client that ignores contexts":      redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}),
 		"a failover client that ignores them": redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}}),
@@ -86,13 +85,104 @@ func TestNewRefusesClientsThatCannotKeepThePromise(t *testing.T) {
 	for name, client := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if client != nil && !reflect.ValueOf(client).IsNil() {
-				defer client.Close()
+			if open, ok := client.(io.Closer); ok && !reflect.ValueOf(client).IsNil() {
+				defer open.Close()
 			}
 			store, err := redishook.New(client)
 			require.ErrorIs(t, err, redishook.ErrUnsuitableClient)
 			require.Nil(t, store)
 		})
+	}
+}
+
+// ownClient is a client of an application's own: it runs scripts, and no more.
+type ownClient struct{ redis.Scripter }
+
+// Callers declare clients as they always did, and both faces of a pipeliner fit.
+var (
+	_ = func(c redis.UniversalClient) (*redishook.Store, error) { return redishook.New(c) }
+	_ = func(c *redis.AutoPipeliner) (*redishook.Store, error) { return redishook.New(c) }
+)
+
+// hanging is a client whose calls never return, and do not look at their context.
+type hanging struct{ redis.Scripter }
+
+func (hanging) Eval(context.Context, string, []string, ...any) *redis.Cmd { select {} }
+
+func TestACallReturnsWithItsContextWhateverTheClientDoes(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, hanging{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := store.Claim(ctx, "k", "a", time.Minute)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, store.Commit(ctx, "k", "a", time.Minute), context.DeadlineExceeded)
+	require.ErrorIs(t, store.Release(ctx, "k", "a"), context.DeadlineExceeded)
+}
+
+func TestCheckSaysWhenItCannotAsk(t *testing.T) {
+	t.Parallel()
+	err := newStore(t, ownClient{newClient(t, "127.0.0.1:1")}).Check(t.Context())
+	require.ErrorIs(t, err, redishook.ErrUnsuitableClient)
+	require.ErrorContains(t, err, "INFO")
+}
+
+// saying is a server that answers INFO with a text.
+type saying string
+
+func (s saying) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (s saying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (s saying) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, call redis.Cmder) error {
+		call.(*redis.StringCmd).SetVal(string(s))
+		return nil
+	}
+}
+
+func (s saying) client(t *testing.T) *redis.Client {
+	client := newClient(t, "127.0.0.1:1")
+	client.AddHook(s)
+	return client
+}
+
+// asking is a client of an application's own that can ask one server.
+type asking struct {
+	redis.Scripter
+	client *redis.Client
+}
+
+func (a asking) Info(ctx context.Context, sections ...string) *redis.StringCmd {
+	return a.client.Info(ctx, sections...)
+}
+
+func TestCheckReadsWhatTheServerSays(t *testing.T) {
+	t.Parallel()
+	const (
+		good    = "# Memory\r\nmaxmemory_policy:noeviction\r\n# Cluster\r\ncluster_enabled:0\r\n"
+		evicts  = "maxmemory_policy:volatile-ttl\r\n"
+		cluster = "maxmemory_policy:noeviction\r\ncluster_enabled:1\r\n"
+	)
+	for _, c := range []struct {
+		name   string
+		client redis.Scripter
+		want   error
+	}{
+		{"a good server", saying(good).client(t), nil},
+		{"a server that says little", saying("").client(t), nil},
+		{"a server that evicts", saying(evicts).client(t), redishook.ErrUnsafeServer},
+		{"a node of a cluster, which a client has to itself", saying(cluster).client(t), nil},
+		{"a good server and an own client", asking{client: saying(good).client(t)}, nil},
+		{"a server that evicts and an own client", asking{client: saying(evicts).client(t)}, redishook.ErrUnsafeServer},
+		{"a cluster of which an own client asks one node", asking{client: saying(cluster).client(t)}, redishook.ErrUnsuitableClient},
+	} {
+		err := newStore(t, c.client).Check(t.Context())
+		if c.want == nil {
+			require.NoError(t, err, c.name)
+			continue
+		}
+		require.ErrorIs(t, err, c.want, c.name)
 	}
 }
 
@@ -120,6 +210,19 @@ func TestThePrefixKeepsApplicationsApart(t *testing.T) {
 		require.Equal(t, sonzaihook.Claimed, state)
 	}
 	require.ElementsMatch(t, []string{"sonzaihook:evt_1", "shop:evt_1", "evt_1"}, server.Keys())
+}
+
+func TestPrefixesThatBeginAlikeShareNoKey(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startMini(t).Addr())
+	for _, c := range []struct{ prefix, key string }{
+		{"a:", "b:c"}, {"a:b:", "c"}, {"", "a:b:c"}, {"a", ":b:c"}, {"a:b", ":c"}, {"a:b:c", ""},
+		{redishook.DefaultPrefix, "x:y"}, {redishook.DefaultPrefix + "x:", "y"}, {"", redishook.DefaultPrefix + "x:y"},
+	} {
+		state, err := newStore(t, client, redishook.WithPrefix(c.prefix)).Claim(t.Context(), c.key, c.prefix, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, sonzaihook.Claimed, state, "%q %q", c.prefix, c.key)
+	}
 }
 
 func TestWithKeepReplacesWhatTheReceiverAsksFor(t *testing.T) {

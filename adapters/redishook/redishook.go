@@ -10,6 +10,25 @@
 // identity is one key, each call one round trip, and an accepted delivery makes two
 // calls: claim and commit.
 //
+// # Many deliveries at a time
+//
+// [New] takes whatever runs scripts. A client sends each call by itself, and with
+// few deliveries at a time nothing is faster. Where an instance has dozens under
+// way, an AutoPipeliner of go-redis sends the calls that wait together, and with 64
+// at a time handles half as many deliveries again, or twice as many:
+//
+//	pipeliner, err := client.AsyncAutoPipeline()
+//	…
+//	store, err := redishook.New(pipeliner)
+//
+// One from AutoPipeline fits too, and costs a goroutine for each call. Either is
+// experimental in go-redis: its interface and behaviour may change with any
+// version. It does not send calls under their own context, so that one whose context
+// has ended returns and may still reach the server later, which delays a retry of
+// that delivery by its lease at most. The client's MaxRetries must not be negative,
+// else a connection that breaks fails every call that shared it. The package
+// rueidishook keeps the same data with a client that always works this way.
+//
 // # Settings of the server
 //
 // Set maxmemory-policy to noeviction. Every other policy may throw out a claim
@@ -46,14 +65,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/internal/redisscript"
 )
 
 // Store is a sonzaihook.Store on Redis. It is safe for concurrent use by any
 // number of goroutines, processes and machines. Make one with [New].
 type Store struct {
-	client redis.UniversalClient
-	prefix string
-	keep   time.Duration // 0: what the receiver asks for
+	client  redis.Scripter
+	scripts *redisscript.Store
 }
 
 var _ sonzaihook.Store = (*Store)(nil)
@@ -67,104 +86,108 @@ var (
 	ErrUnsafeServer = errors.New("redishook: unsafe server")
 )
 
-// New returns a store that uses the client, which stays the caller's to close.
-// It does not connect.
+// New returns a store that uses the client, which stays the caller's to close. It
+// does not connect.
 //
-// The client must have ContextTimeoutEnabled, else a call to a server that hangs
-// outlives its context; and it must not be a redis.Ring, which moves keys to
-// another server when one is down and so hands out claims twice. Of a client of
-// the caller's own type neither can be seen, and it is taken as it is. New returns
-// an error that wraps [ErrUnsuitableClient] or [ErrInvalidOption].
-func New(client redis.UniversalClient, options ...Option) (*Store, error) {
-	if err := checkClient(client); err != nil {
+// The client is a redis.Client, a redis.ClusterClient, a redis.AutoPipeliner of
+// either, or a type of the caller's own that runs scripts. A redis.Client or
+// redis.ClusterClient must have ContextTimeoutEnabled, else a call to a server that
+// hangs keeps its connection long after its context has ended. A redis.Ring moves
+// keys to another server when one is down, and so hands out claims twice. These, and
+// nil in any form, New refuses with an error that wraps [ErrUnsuitableClient]; an
+// impossible option is [ErrInvalidOption].
+//
+// A call returns at the deadline of its context, which a receiver always sets; only
+// with a redis.Client or redis.ClusterClient does a cancellation go unheard. With a
+// type that does not see to the deadline, an AutoPipeliner that waits for each call
+// among them, each call runs in a goroutine, which is left behind then.
+func New(client redis.Scripter, options ...Option) (*Store, error) {
+	bounded, err := checkClient(client)
+	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, prefix: DefaultPrefix}
+	c := config{prefix: DefaultPrefix}
 	for _, option := range options {
 		if option == nil {
 			return nil, fmt.Errorf("%w: an option is nil", ErrInvalidOption)
 		}
-		option(s)
+		option(&c)
 	}
-	if s.keep < 0 {
-		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, s.keep)
+	if c.keep < 0 {
+		return nil, fmt.Errorf("%w: WithKeep(%v), it must not be negative", ErrInvalidOption, c.keep)
 	}
+	s := &Store{client: client}
+	run := s.run
+	if pipeliner, ok := client.(*redis.AutoPipeliner); ok && !pipeliner.IsBlocking() {
+		run = deferred(pipeliner)
+	} else if !bounded {
+		run = redisscript.Await(run)
+	}
+	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, run)
 	return s, nil
 }
 
-func checkClient(client redis.UniversalClient) error {
-	heedsContext := true
+// checkClient reports whether calls of the client are known to return when their
+// context ends.
+func checkClient(client redis.Scripter) (bounded bool, err error) {
+	if redisscript.IsNil(client) {
+		return false, fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
+	}
 	switch c := client.(type) {
-	case nil:
-		return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
 	case *redis.Ring:
-		return fmt.Errorf("%w: a redis.Ring moves keys when a shard is down", ErrUnsuitableClient)
+		return false, fmt.Errorf("%w: a redis.Ring moves keys when a shard is down", ErrUnsuitableClient)
 	case *redis.Client:
-		if c == nil {
-			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
-		}
-		heedsContext = c.Options().ContextTimeoutEnabled
+		bounded = c.Options().ContextTimeoutEnabled
 	case *redis.ClusterClient:
-		if c == nil {
-			return fmt.Errorf("%w: it is nil", ErrUnsuitableClient)
-		}
-		heedsContext = c.Options().ContextTimeoutEnabled
+		bounded = c.Options().ContextTimeoutEnabled
+	default:
+		return false, nil
 	}
-	if !heedsContext {
-		return fmt.Errorf("%w: set ContextTimeoutEnabled in its options, else a call does not end with its context", ErrUnsuitableClient)
+	if !bounded {
+		return false, fmt.Errorf("%w: set ContextTimeoutEnabled in its options, else a call does not end with its context", ErrUnsuitableClient)
 	}
-	return nil
+	return true, nil
 }
 
 // Claim implements sonzaihook.Store in one round trip.
 func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
-	answer, err := s.run(ctx, claimScript, key, token, milliseconds(lease))
-	if err != nil {
-		return 0, fmt.Errorf("redishook: claim: %w", err)
-	}
-	switch answer {
-	case granted:
-		return sonzaihook.Claimed, nil
-	case held:
-		return sonzaihook.InFlight, nil
-	case done:
-		return sonzaihook.Done, nil
-	}
-	return 0, fmt.Errorf("redishook: claim: unexpected answer %d", answer)
+	return s.scripts.Claim(ctx, key, token, lease)
 }
 
 // Commit implements sonzaihook.Store in one round trip.
 func (s *Store) Commit(ctx context.Context, key, token string, keep time.Duration) error {
-	if s.keep > 0 {
-		keep = s.keep
-	}
-	answer, err := s.run(ctx, commitScript, key, token, milliseconds(keep))
-	return settled("commit", answer, err)
+	return s.scripts.Commit(ctx, key, token, keep)
 }
 
 // Release implements sonzaihook.Store in one round trip.
 func (s *Store) Release(ctx context.Context, key, token string) error {
-	answer, err := s.run(ctx, releaseScript, key, token)
-	return settled("release", answer, err)
+	return s.scripts.Release(ctx, key, token)
 }
 
-func settled(what string, answer int64, err error) error {
-	switch {
-	case err != nil:
-		return fmt.Errorf("redishook: %s: %w", what, err)
-	case answer != granted:
-		return fmt.Errorf("redishook: %s: %w", what, sonzaihook.ErrLeaseLost)
+func (s *Store) run(ctx context.Context, script, key string, args ...string) (int64, error) {
+	values := make([]any, len(args))
+	for i, arg := range args {
+		values[i] = arg
 	}
-	return nil
+	return s.client.Eval(ctx, script, []string{key}, values...).Int64()
 }
 
-// run sends a script with its text, not with its digest: the text is short, and so
-// a server that has just started, or was just promoted, costs no second round trip.
-func (s *Store) run(ctx context.Context, script, key, token string, args ...any) (int64, error) {
-	return s.client.Eval(ctx, script, []string{s.prefix + key}, append([]any{heldBy + token}, args...)...).Int64()
-}
-
-// milliseconds rounds up, because Redis refuses a time to live of zero.
-func milliseconds(d time.Duration) int64 {
-	return max(int64((d-1)/time.Millisecond)+1, 1)
+// deferred runs scripts through a pipeliner that waits for a call only when it is
+// asked to, and then no longer than a context lasts.
+func deferred(pipeliner *redis.AutoPipeliner) redisscript.Run {
+	return func(ctx context.Context, script, key string, args ...string) (int64, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		values := append(make([]any, 0, 6), "eval", script, 1, key)
+		for _, arg := range args {
+			values = append(values, arg)
+		}
+		call := redis.NewCmd(ctx, values...)
+		call.SetFirstKeyPos(3)
+		if err := pipeliner.Submit(ctx, call).WaitContext(ctx); err != nil {
+			return 0, err
+		}
+		return call.Int64()
+	}
 }

@@ -10,8 +10,8 @@
 // The payloads of the documented events are refused only where they cannot be
 // used: an event without an agent id (except a wakeup, which was seen without), a
 // message without content, a memory with neither a text nor an id. Nothing else
-// about them is documented, so nothing else is demanded. More can be demanded of
-// structs of the user's own, with validate tags and sonzaihook.On.
+// about them is documented, so nothing else is required. To require more, use your
+// own structs with validate tags and sonzaihook.On.
 package validatehook
 
 import (
@@ -38,8 +38,8 @@ func New() *Validator {
 	return With(validator.New(validator.WithRequiredStructEnabled()))
 }
 
-// With returns a validator with the rules of v, the user's own among them. It does
-// not change v, and v may be used elsewhere. Register rules before the first
+// With returns a validator with the rules of v, also those that were registered. It
+// does not change v, and v may be used elsewhere. Register rules before the first
 // delivery. It panics if v is nil.
 func With(v *validator.Validate) *Validator {
 	if v == nil {
@@ -50,7 +50,7 @@ func With(v *validator.Validate) *Validator {
 
 // Struct checks a struct or a pointer to one and returns nil or an [*Error]. For
 // anything else the error is the one of go-playground/validator. A tag with a rule
-// that nobody registered panics, which a receiver answers with 500: the delivery
+// that is not registered panics, which a receiver answers with 500: the delivery
 // comes again.
 func (v *Validator) Struct(s any) error {
 	err := v.rules.Struct(s)
@@ -80,7 +80,7 @@ type Field struct {
 	// "content", "wakeup.intent", "diary_entries[2].date". The keys of a map are
 	// data and shown as "[*]".
 	Name string
-	// Rule is the tag that was broken: "required", "max", one of the user's own.
+	// Rule is the tag that was broken: "required", "max", or one that was registered.
 	Rule string
 	// Problem says what is wrong: "is required", "must be at most 1".
 	Problem string

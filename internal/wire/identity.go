@@ -14,6 +14,7 @@ import (
 type Exact struct {
 	EventID, ID, InnerID string
 	AgentID, ProjectID   string
+	Names                Names
 }
 
 // ExactOf reads the texts of a body that was decoded before.
@@ -25,6 +26,7 @@ func ExactOf(body []byte) Exact {
 	e := Exact{
 		EventID: exactScalar(w.EventID), ID: exactScalar(w.ID),
 		AgentID: exactScalar(w.AgentID), ProjectID: exactScalar(w.ProjectID),
+		Names: Names{exactName(w.EventType), exactName(w.Type), exactName(w.Event)},
 	}
 	value, _ := w.content()
 	var inner struct {
@@ -42,6 +44,13 @@ func ExactOf(body []byte) Exact {
 		}
 	}
 	return e
+}
+
+func exactName(v jsontext.Value) string {
+	if v.Kind() != '"' {
+		return ""
+	}
+	return exactText(v)
 }
 
 func exactScalar(v jsontext.Value) string {

@@ -90,7 +90,7 @@ func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string
 	if len(value) == 0 || value.Kind() == 'n' {
 		return body, nil, nil
 	}
-	adoptFrom(env, value)
+	adoptFrom(env, unwrap(value))
 	return value, nil, nil
 }
 

@@ -1,14 +1,12 @@
-package redishook
+package redisscript
 
 // The scripts compare and change one key in one step. The value of a key says
-// whose it is: heldBy and a token, or doneValue. A token cannot look like
-// doneValue, because of heldBy. Each script touches the one key that it is given,
-// so it runs on any node of a cluster.
+// who holds it: heldBy and a token, or "done". No token can look like "done",
+// because of heldBy. Each script touches only the key that it is given, so it runs
+// on any node of a cluster. Sent twice with the same arguments, it does no harm, so
+// a client may send it again when a connection breaks.
 
-const (
-	heldBy    = ":"
-	doneValue = "done"
-)
+const heldBy = ":"
 
 // What the scripts answer.
 const (
@@ -25,7 +23,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
 // commitScript: ARGV is the holder and the keep in milliseconds. A key that is
-// done stays as it is, so that a commit whose answer was lost can be sent again.
+// done stays as it is, also if another holder did it, so that a commit whose answer was lost can
+// be sent again.
 const commitScript = `local v = redis.call('GET', KEYS[1])
 if v == 'done' then return 1 end
 if v and v ~= ARGV[1] then return 2 end
