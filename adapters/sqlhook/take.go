@@ -23,7 +23,8 @@ type taken struct {
 	seq        int64
 	token      []byte
 	meta, body []byte
-	attempt    int // this one included
+	attempt    int   // this one included
+	enqueued   int64 // microseconds since 1970
 	age        time.Duration
 	reason     string // why the last attempt failed
 
@@ -88,7 +89,7 @@ func readMeta(encoded []byte) (meta, error) {
 
 const (
 	takeWhere = `
-  WHERE q.namespace = @namespace AND q.queue = @queue AND q.state = 0 AND q.due <= {now} AND q.format <= @format`
+  WHERE q.namespace = @namespace AND q.queue = @queue AND q.state = 0 AND q.due >= @floor AND q.due <= {now} AND q.format <= @format`
 	// Only the first of those with the same key that wait.
 	takeInOrder = `
   AND (q.ordering = @none OR NOT EXISTS (
@@ -100,25 +101,26 @@ WITH next AS MATERIALIZED (
   SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{order}` + takeFirst + ` FOR UPDATE SKIP LOCKED)
 UPDATE sonzaihook_queue AS q SET due = {now} + @lease, token = @token, attempt = q.attempt + 1
 FROM next WHERE q.seq = next.seq
-RETURNING q.seq, q.meta, q.body, q.attempt, {now} - q.enqueued, q.reason`
+RETURNING q.seq, q.meta, q.body, q.attempt, q.enqueued, {now} - q.enqueued, q.reason`
 	takeSQLite = `
 UPDATE sonzaihook_queue SET due = {now} + @lease, token = @token, attempt = attempt + 1
 WHERE seq IN (SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{order}` + takeFirst + `)
-RETURNING seq, meta, body, attempt, {now} - enqueued, reason`
+RETURNING seq, meta, body, attempt, enqueued, {now} - enqueued, reason`
 	lookMySQL = `
-SELECT q.seq, q.meta, q.body, q.attempt + 1, {now} - q.enqueued, q.reason FROM sonzaihook_queue AS q` +
+SELECT q.seq, q.meta, q.body, q.attempt + 1, q.enqueued, {now} - q.enqueued, q.reason FROM sonzaihook_queue AS q` +
 		takeWhere + `{order}` + takeFirst + ` FOR UPDATE SKIP LOCKED`
 	takeMySQL = `
 UPDATE sonzaihook_queue SET due = {now} + @lease, token = @token, attempt = attempt + 1 WHERE seq IN ({seqs})`
 )
 
-// take takes up to n rows that are due, and leases them.
-func (q *Queue) take(ctx context.Context, n int) ([]*taken, error) {
+// take takes up to n rows that are due, and leases them. It passes over those that
+// were due before floor, in microseconds since 1970.
+func (q *Queue) take(ctx context.Context, n int, floor int64) ([]*taken, error) {
 	order := ""
 	if q.order != nil {
 		order = takeInOrder
 	}
-	v := values{"format": formatVersion, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text())}
+	v := values{"format": formatVersion, "floor": floor, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text())}
 	var rows []*taken
 	err := q.store.write(ctx, "take", func(ctx context.Context, on querier) error {
 		var err error
@@ -171,7 +173,7 @@ func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([
 	for found.Next() {
 		t := &taken{queue: q, token: v["token"].([]byte)}
 		var age int64
-		if err := found.Scan(&t.seq, &t.meta, &t.body, &t.attempt, &age, &t.reason); err != nil {
+		if err := found.Scan(&t.seq, &t.meta, &t.body, &t.attempt, &t.enqueued, &age, &t.reason); err != nil {
 			return nil, err
 		}
 		t.age = time.Duration(age) * time.Microsecond

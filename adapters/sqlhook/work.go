@@ -64,6 +64,13 @@ type workers struct {
 	usual   atomic.Int64  // how long a delivery runs of late, in nanoseconds
 	stop    func()
 	wg      sync.WaitGroup
+
+	// Of the goroutine that takes. What it took lately was due from floor on. The rows
+	// before are gone, but a database keeps their places in the index for a while,
+	// and a look would walk over all of them. Now and then it does, because a
+	// transaction that enqueued may have been committed late.
+	floor     int64
+	fromStart time.Time // the last look that did
 }
 
 const (
@@ -76,6 +83,8 @@ const (
 	// process may have a worker for it.
 	quick       = 50 * time.Millisecond
 	longestWait = time.Second
+
+	lookFromStart = 5 * time.Second
 )
 
 func (w *workers) run(ctx context.Context) {
@@ -137,7 +146,28 @@ func (w *workers) take(ctx context.Context, n int) ([]*taken, error) {
 	}
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	return w.q.take(inner, n)
+	if time.Since(w.fromStart) > lookFromStart {
+		w.floor = 0
+	}
+	rows, err := w.q.take(inner, n, w.floor)
+	if err == nil && len(rows) == 0 && w.floor != 0 {
+		w.floor = 0
+		rows, err = w.q.take(inner, n, 0)
+	}
+	if err != nil || len(rows) == 0 {
+		return rows, err
+	}
+	if w.floor == 0 {
+		w.fromStart = time.Now()
+	}
+	if w.q.order != nil {
+		return rows, nil // what waits for others was due long before
+	}
+	w.floor = rows[0].enqueued
+	for _, t := range rows {
+		w.floor = min(w.floor, t.enqueued)
+	}
+	return rows, nil
 }
 
 // wait waits until something was enqueued here, or for about the given time.
