@@ -96,7 +96,7 @@ func (f faultyTx) Commit() error {
 		return f.Tx.Commit()
 	})
 	if !committed {
-		_ = f.Tx.Rollback()
+		_ = f.Rollback()
 	}
 	return err
 }
