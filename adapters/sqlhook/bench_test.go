@@ -159,3 +159,57 @@ func BenchmarkDrain(b *testing.B) {
 		}
 	})
 }
+
+// millionText puts a million deliveries into the queue "bench".
+var millionText = map[sqlhook.Dialect]string{
+	sqlhook.Postgres: `INSERT INTO sonzaihook_queue (namespace, queue, id, due, enqueued, format, ordering, meta, body)
+SELECT '', convert_to('bench', 'UTF8'), convert_to('old_' || i, 'UTF8'), i, i, 1, '', convert_to('{}', 'UTF8'),
+  convert_to('{"event_type":"agent.mood_change","event_id":"old_' || i || '","data":{}}', 'UTF8')
+FROM generate_series(1, 1000000) AS i`,
+	sqlhook.SQLite: `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+INSERT INTO sonzaihook_queue (namespace, queue, id, due, enqueued, format, ordering, meta, body)
+SELECT x'', CAST('bench' AS BLOB), CAST('old_' || i AS BLOB), i, i, 1, x'', CAST('{}' AS BLOB),
+  CAST('{"event_type":"agent.mood_change","event_id":"old_' || i || '","data":{}}' AS BLOB) FROM n`,
+	sqlhook.MySQL: `INSERT INTO sonzaihook_queue (namespace, queue, id, due, enqueued, format, ordering, meta, body)
+SELECT '', 'bench', CONCAT('old_', seq), seq, seq, 1, '', '{}',
+  CONCAT('{"event_type":"agent.mood_change","event_id":"old_', seq, '","data":{}}') FROM seq_1_to_1000000`,
+}
+
+// BenchmarkBacklog enqueues, and drains, with nothing and with a million deliveries
+// that wait.
+func BenchmarkBacklog(b *testing.B) {
+	benchEach(b, func(b *testing.B, d database) {
+		db := d.open(b)
+		store := newStore(b, db, d.dialect)
+		queue := store.Queue("bench", sqlhook.WithWorkers(atATime))
+		measure := func(b *testing.B, prefix string) {
+			b.Run(prefix+" enqueue", func(b *testing.B) {
+				concurrently(b, func(n int) error {
+					delivery := benchDelivery(n)
+					delivery.ID = fmt.Sprint(prefix, b.N, "_", n)
+					return queue.Enqueue(b.Context(), delivery)
+				})
+			})
+			b.Run(prefix+" drain", func(b *testing.B) {
+				hooks := newReceiver(b, store)
+				ctx, cancel := context.WithCancel(b.Context())
+				defer cancel()
+				var runs atomic.Int64
+				hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
+					if runs.Add(1) >= int64(b.N) {
+						cancel()
+					}
+					return nil
+				})
+				b.ResetTimer()
+				start := time.Now()
+				require.NoError(b, queue.Run(ctx, hooks))
+				b.ReportMetric(float64(runs.Load())/time.Since(start).Seconds(), "per_s")
+			})
+		}
+		measure(b, "empty")
+		_, err := db.ExecContext(b.Context(), millionText[d.dialect])
+		require.NoError(b, err)
+		measure(b, "million")
+	})
+}

@@ -58,15 +58,20 @@ func (s *Store) state(ctx context.Context, on querier, p sqlclaim.Params) (keySt
 }
 
 // write makes a call of the store's, again if need be, until its context ends. On
-// SQLite calls share a transaction.
+// SQLite calls share a transaction: then another goroutine may make the call, and
+// may still be at it when write returns an error. What the call sets must not be
+// read after an error that is not the call's.
 func (s *Store) write(ctx context.Context, what string, call func(context.Context, querier) error) error {
 	ctx, cancel := sqlclaim.Early(ctx)
 	defer cancel()
 	if s.writes != nil {
-		c := &change{call: call}
+		c := &change{ctx: ctx, call: call}
 		err := s.writes.do(ctx, c)
 		if err == nil {
 			err = c.err
+		}
+		if err == nil {
+			err = ctx.Err() // it may have been passed over
 		}
 		return s.explain(ctx, what, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
 	"github.com/sonzaihook/sonzaihook/adapters/sqlhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 )
@@ -70,7 +71,10 @@ func TestTablesOfAnotherVersionAreNamedWithTheirRemedy(t *testing.T) {
 func execAll(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
-		_, err := db.ExecContext(t.Context(), statement)
+		err := sqlclaim.Retry(t.Context(), func() error { // SQLite's writer may be the store
+			_, err := db.ExecContext(t.Context(), statement)
+			return err
+		})
 		require.NoError(t, err, statement)
 	}
 }

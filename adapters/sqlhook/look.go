@@ -208,12 +208,13 @@ func (q *Queue) Drop(ctx context.Context, id string) error {
 	return err
 }
 
-func (q *Queue) change(ctx context.Context, what, text string, v values) (changed int64, err error) {
+func (q *Queue) change(ctx context.Context, what, text string, v values) (int64, error) {
 	if q.err != nil {
 		return 0, q.err
 	}
 	query, args := q.bind(text, v)
-	err = q.store.write(ctx, what, func(ctx context.Context, on querier) error {
+	var changed int64
+	err := q.store.write(ctx, what, func(ctx context.Context, on querier) error {
 		result, err := on.ExecContext(ctx, query, args...)
 		if err != nil {
 			return err
@@ -221,5 +222,8 @@ func (q *Queue) change(ctx context.Context, what, text string, v values) (change
 		changed, err = result.RowsAffected()
 		return err
 	})
-	return changed, err
+	if err != nil { // another may still be making this call
+		return 0, err
+	}
+	return changed, nil
 }

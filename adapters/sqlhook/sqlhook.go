@@ -147,7 +147,10 @@ func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duratio
 		state, err = s.claim(ctx, on, p)
 		return err
 	})
-	return state, err
+	if err != nil { // another may still be making this call
+		return 0, err
+	}
+	return state, nil
 }
 
 // claimTries bounds how often a claim starts again because the key changed between
@@ -247,7 +250,7 @@ func (s *Store) Release(ctx context.Context, key, token string) error {
 		}
 		return nil
 	})
-	if mine {
+	if errors.Is(err, sonzaihook.ErrLeaseLost) && mine {
 		return s.committed(ctx, key)
 	}
 	return err

@@ -34,6 +34,7 @@ func (w *writer) unlock() { <-w.turn }
 
 // change is one call of the store's that writes, and what came of it.
 type change struct {
+	ctx  context.Context
 	call func(context.Context, querier) error
 	err  error // what the call says of the key; an error of the database is none
 }
@@ -69,6 +70,9 @@ func (s *Store) changeAll(ctx context.Context, changes []*change) error {
 			return err
 		}
 		for _, c := range changes {
+			if c.ctx.Err() != nil {
+				continue // its caller has left
+			}
 			if c.err = c.call(ctx, tx); c.err != nil && !errors.Is(c.err, sonzaihook.ErrLeaseLost) {
 				return c.err
 			}
@@ -79,7 +83,7 @@ func (s *Store) changeAll(ctx context.Context, changes []*change) error {
 
 // flush returns when everything that was committed before is on the disk.
 func (s *Store) flush(ctx context.Context) error {
-	return s.writes.do(ctx, &change{call: func(context.Context, querier) error { return nil }})
+	return s.writes.do(ctx, &change{ctx: ctx, call: func(context.Context, querier) error { return nil }})
 }
 
 // beginSQLite begins a run's transaction and makes it the file's writer at once:

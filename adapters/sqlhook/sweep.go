@@ -34,20 +34,24 @@ func (s *Store) Sweep(ctx context.Context) (int64, error) {
 	return total, nil
 }
 
-func (s *Store) sweepSome(ctx context.Context, statement sqlclaim.Statement) (deleted int64, err error) {
+func (s *Store) sweepSome(ctx context.Context, statement sqlclaim.Statement) (int64, error) {
 	p := sqlclaim.Params{Limit: sweepBatch}
-	if s.dialect == SQLite {
-		err = s.write(ctx, "sweep", func(ctx context.Context, on querier) error {
-			deleted, err = exec(ctx, on, statement, p)
-			return err
-		})
-		return deleted, err
+	sweep := func(ctx context.Context, on querier) (int64, error) {
+		if s.dialect == SQLite {
+			return exec(ctx, on, statement, p)
+		}
+		return s.sweepInTx(ctx, statement, p)
 	}
-	err = sqlclaim.Retry(ctx, func() error {
-		deleted, err = s.sweepInTx(ctx, statement, p)
+	var deleted int64
+	err := s.write(ctx, "sweep", func(ctx context.Context, on querier) error {
+		var err error
+		deleted, err = sweep(ctx, on)
 		return err
 	})
-	return deleted, s.explain(ctx, "sweep", err)
+	if err != nil { // another may still be making this call
+		return 0, err
+	}
+	return deleted, nil
 }
 
 // sweepInTx deletes under an advisory lock on PostgreSQL, and on MySQL without

@@ -135,8 +135,11 @@ func (q *Queue) take(ctx context.Context, n int, floor int64) ([]*taken, error) 
 		rows, err = q.query(ctx, on, strings.Replace(text, "{order}", order, 1), v)
 		return err
 	})
+	if err != nil { // another may still be making this call
+		return nil, err
+	}
 	slices.SortFunc(rows, func(a, b *taken) int { return cmp.Compare(a.seq, b.seq) })
-	return rows, err
+	return rows, nil
 }
 
 // takeOnMySQL looks and takes in one transaction, at a level that locks no gaps into
