@@ -1,4 +1,4 @@
-.PHONY: help build test race lint fuzz bench microbench cover demo proof crowd json-suite
+.PHONY: help build test race lint fuzz bench microbench cover demo checks proof crowd json-suite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,11 +30,14 @@ cover: ## show what the tests of the root package do not reach
 demo: ## show the receiver at work
 	go run ./cmd/sonzaihook demo
 
+checks: ## run the short forms of proof, crowd and json-suite, some two minutes
+	go -C checks test ./...
+
 proof: ## try to break the promise: 3 receiver processes, a real redis-server, kills and stalls
-	go run ./internal/proof/cmd
+	go -C checks run ./proof
 
 crowd: ## put 10,000 slow clients of each kind before a receiver and measure its memory
-	go run ./internal/crowd/cmd
+	go -C checks run ./crowd
 
 json-suite: ## fetch a public suite of tricky JSON and check what is decoded
 	.ci/json-suite

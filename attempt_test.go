@@ -21,8 +21,8 @@ func TestCopyOfAHandledDeliveryIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	h := newHooks(t, nil).count(nil)
 	for _, typ := range sonzaihook.EventTypes() {
-		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, typ))))
-		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, typ), hooktest.Repeated())))
+		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, typ))))
+		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, fixed(t, typ), hooktest.Repeated())))
 	}
 	require.EqualValues(t, len(sonzaihook.EventTypes()), h.runs.Load())
 }
@@ -80,8 +80,8 @@ func TestIdentityCanBeReplaced(t *testing.T) {
 	})).count(nil)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
 	require.Equal(t, "one", h.last(t).DeliveryID)
-	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, hooktest.FlatFixture(t, sonzaihook.EventMessage))))
-	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup))))
+	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, fixedFlat(t, sonzaihook.EventMessage))))
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup))))
 	require.Equal(t, "proj_demo/agent.wakeup/agent_luna/event:evt_01JWAKE", h.last(t).DeliveryID)
 }
 
@@ -92,7 +92,7 @@ func TestNaturalIdentityIsSharedByPushAndPoll(t *testing.T) {
 	require.Equal(t, "agent.message:msg_7f3a", h.last(t).DeliveryID)
 	polled := &sonzaihook.Delivery{Type: sonzaihook.EventMessage, Source: sonzaihook.SourcePoll, Body: []byte(`{"message_id":"msg_7f3a","content":"hi"}`)}
 	require.Equal(t, "duplicate", h.Dispatch(t.Context(), polled).Code)
-	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventMoodChange))))
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventMoodChange))))
 	require.Equal(t, "proj_demo/agent.mood_change/agent_luna/event:evt_01JMOOD", h.last(t).DeliveryID)
 }
 
@@ -200,7 +200,7 @@ func TestContextEndsWithTheRun(t *testing.T) {
 		return nil
 	})
 	hooktest.Deliver(t, h, message(t))
-	hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup))
+	hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup))
 	require.ErrorIs(t, used.Err(), context.Canceled)
 	require.ErrorIs(t, unused.Err(), context.Canceled)
 }
@@ -220,7 +220,7 @@ func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errUser)
 		defer cancel()
 		require.ErrorIs(t, h.Shutdown(ctx), errUser, "the context ends first")
-		require.Equal(t, "shutting_down", code(t, hooktest.Deliver(t, h, hooktest.FlatFixture(t, sonzaihook.EventMessage))))
+		require.Equal(t, "shutting_down", code(t, hooktest.Deliver(t, h, fixedFlat(t, sonzaihook.EventMessage))))
 		require.NoError(t, h.Shutdown(t.Context()))
 		require.EqualValues(t, 1, h.runs.Load())
 		require.NoError(t, h.Shutdown(t.Context()), "again")

@@ -36,7 +36,7 @@ func checkLayouts[T any](t *testing.T, typ sonzaihook.EventType, want T) {
 	t.Run(string(typ), func(t *testing.T) {
 		t.Parallel()
 		for layout, fixture := range map[string]func(testing.TB, sonzaihook.EventType) []byte{
-			"under data": hooktest.Fixture, "flat": hooktest.FlatFixture,
+			"under data": fixed, "flat": fixedFlat,
 		} {
 			e := receive[T](t, typ, fixture(t, typ))
 			require.Equal(t, want, e.Data, layout)
@@ -89,7 +89,7 @@ func TestBothLayoutsOfEachTypeDecodeToTheSameStruct(t *testing.T) {
 		},
 		HasEnergy: true, GeneratedMessage: "How was the recital?",
 	}
-	for _, body := range [][]byte{hooktest.Fixture(t, sonzaihook.EventWakeup), hooktest.FlatFixture(t, sonzaihook.EventWakeup)} {
+	for _, body := range [][]byte{fixed(t, sonzaihook.EventWakeup), fixedFlat(t, sonzaihook.EventWakeup)} {
 		e := receive[sonzaihook.Wakeup](t, sonzaihook.EventWakeup, body)
 		require.JSONEq(t, `{"facts":["The user's sister plays the cello."]}`, string(e.Data.MemoryContext))
 		e.Data.MemoryContext = nil

@@ -68,7 +68,7 @@ func TestMiddlewareWrapsTheCallbacksFirstOutermost(t *testing.T) {
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t)).Code)
 	require.Equal(t, []string{"outer " + messageID, "inner " + messageID, "callback", "inner after", "outer after"}, ran)
 
-	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup)).Code)
+	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup)).Code)
 	require.Len(t, ran, 5, "it does not run where there is no callback")
 }
 
@@ -95,9 +95,9 @@ func TestMiddlewareMayAnswerOrHandOnAnotherDelivery(t *testing.T) {
 	})
 	require.Equal(t, "ignored", code(t, hooktest.Deliver(t, h, message(t))))
 	require.Zero(t, h.runs.Load())
-	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventWakeup))))
+	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup))))
 	require.Equal(t, sonzaihook.EventMoodChange, mood.Type)
-	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, hooktest.Fixture(t, sonzaihook.EventBreakthrough))))
+	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventBreakthrough))))
 	require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrUndecodable)
 }
 

@@ -48,7 +48,7 @@ func onWakeup(hooks *sonzaihook.Receiver, run func(ctx context.Context, n int) e
 
 func deliverWakeup(t *testing.T, hooks http.Handler) string {
 	t.Helper()
-	return code(t, hooktest.Deliver(t, hooks, hooktest.Fixture(t, sonzaihook.EventWakeup)))
+	return code(t, hooktest.Deliver(t, hooks, fixed(t, sonzaihook.EventWakeup)))
 }
 
 // sleepDeaf sleeps without a look at its context.
@@ -191,7 +191,7 @@ func TestAClaimThatFailsOrHangsRunsNothing(t *testing.T) {
 			hooks := leaseReceiver(t, store)
 			runs := onWakeup(hooks, sleepDeaf(0))
 			began := time.Now()
-			answer := hooktest.Deliver(t, hooks, hooktest.Fixture(t, sonzaihook.EventWakeup))
+			answer := hooktest.Deliver(t, hooks, fixed(t, sonzaihook.EventWakeup))
 			require.Equal(t, sonzaihook.CodeStoreUnavailable, code(t, answer))
 			require.Equal(t, http.StatusServiceUnavailable, answer.Code)
 			require.Equal(t, "5", answer.Header().Get("Retry-After"))
@@ -302,7 +302,7 @@ func TestAClockThatIsSetMovesNoLease(t *testing.T) {
 				sonzaihook.WithLease(3*time.Second), sonzaihook.WithHandlerTimeout(0))
 			runs := onWakeup(hooks, sleepDeaf(10*time.Second))
 			send := func() string {
-				return code(t, hooktest.Deliver(t, hooks, hooktest.Fixture(t, sonzaihook.EventWakeup), hooktest.At(clock())))
+				return code(t, hooktest.Deliver(t, hooks, fixed(t, sonzaihook.EventWakeup), hooktest.At(clock())))
 			}
 			answered := make(chan string)
 			go func() { answered <- send() }()
@@ -325,7 +325,7 @@ func TestAClientThatGoesAwayDoesNotStopTheCallback(t *testing.T) {
 		onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, 5*time.Second) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		body := hooktest.Fixture(t, sonzaihook.EventWakeup)
+		body := fixed(t, sonzaihook.EventWakeup)
 		req := hooktest.NewRequest(t, body).WithContext(ctx)
 		out := hooks.Receive(req.Context(), req.Header, body)
 		require.NoError(t, out.Err)

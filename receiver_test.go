@@ -17,6 +17,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/testdata"
 	"github.com/stretchr/testify/require"
 )
 
@@ -97,7 +98,23 @@ func code(t testing.TB, answer *httptest.ResponseRecorder) string {
 	return body.Code
 }
 
-func message(t testing.TB) []byte { return hooktest.Fixture(t, sonzaihook.EventMessage) }
+// fixed returns the body of one event of a type, always the same bytes, where each
+// call of hooktest.Fixture returns another event.
+func fixed(t testing.TB, typ sonzaihook.EventType) []byte { return bodyFile(t, string(typ)+".json") }
+
+// fixedFlat is fixed for the flat layout.
+func fixedFlat(t testing.TB, typ sonzaihook.EventType) []byte {
+	return bodyFile(t, string(typ)+".flat.json")
+}
+
+func bodyFile(t testing.TB, name string) []byte {
+	t.Helper()
+	body, err := testdata.Files.ReadFile(name)
+	require.NoError(t, err)
+	return body
+}
+
+func message(t testing.TB) []byte { return fixed(t, sonzaihook.EventMessage) }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()

@@ -99,6 +99,7 @@ type world struct {
 	hooks   *sonzaihook.Receiver
 	server  *httptest.Server
 	spoil   func(*delivery)
+	event   []byte // every delivery is of this one
 	keeping error // what the dead letter returns
 
 	runs, dead     atomic.Int64
@@ -117,7 +118,7 @@ type visit struct {
 func newWorld(t *testing.T, m *mount, c *sameCase) *world {
 	t.Helper()
 	w := &world{
-		t: t, spoil: c.spoil,
+		t: t, spoil: c.spoil, event: hooktest.Fixture(t, sonzaihook.EventMessage),
 		running: make(chan struct{}, 1), finish: make(chan struct{}), arrived: make(chan visit, 100),
 		log: &lockedBuffer{}, serverLog: &lockedBuffer{},
 	}
@@ -197,7 +198,7 @@ type delivery struct {
 func (w *world) delivery() *delivery {
 	d := &delivery{
 		t: w.t, method: http.MethodPost, path: "/webhooks/sonzai/agent.message",
-		header: http.Header{}, body: hooktest.Fixture(w.t, sonzaihook.EventMessage),
+		header: http.Header{}, body: bytes.Clone(w.event),
 	}
 	if w.spoil != nil {
 		w.spoil(d)

@@ -14,11 +14,11 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
@@ -27,22 +27,23 @@ import (
 const Secret = "whsec_hooktest_0123456789abcdef01234567"
 
 // Fixture returns the body of a delivery of a documented type, with its payload
-// under "data". The slice is the caller's. Another type fails the test.
+// under "data". Each call returns another event, with another event id; to send a
+// copy, send the same bytes again. The slice is the caller's. Another type fails
+// the test.
 func Fixture(t testing.TB, typ sonzaihook.EventType) []byte {
 	t.Helper()
-	return file(t, string(typ)+".json")
+	return renamed(file(t, string(typ)+".json"))
 }
 
 // FlatFixture returns the body of a delivery of a documented type, with its
-// payload beside the envelope's fields, and another event id than [Fixture].
+// payload beside the envelope's fields, and otherwise like [Fixture].
 func FlatFixture(t testing.TB, typ sonzaihook.EventType) []byte {
 	t.Helper()
-	return file(t, string(typ)+".flat.json")
+	return renamed(file(t, string(typ)+".flat.json"))
 }
 
-// BareWakeup returns the body of a wakeup that does not say its type. It is
-// accepted only on a path that names the type, and under a secret that belongs to
-// sonzaihook.EventWakeup alone.
+// BareWakeup returns the body of a wakeup that does not say its type. A receiver
+// takes the type from a secret that belongs to one type alone, else from the wakeup.
 func BareWakeup(t testing.TB) []byte {
 	t.Helper()
 	return file(t, "agent.wakeup.bare.json")
@@ -69,6 +70,7 @@ type request struct {
 	unsigned      bool
 	repeated      bool
 	authorization string
+	changes       []change
 }
 
 // Tampered changes the body after it was signed. It is still JSON, and says the
@@ -106,7 +108,7 @@ func Authorization(value string) Option { return func(r *request) { r.authorizat
 // the current time unless options say otherwise.
 func NewRequest(t testing.TB, body []byte, options ...Option) *http.Request {
 	t.Helper()
-	return newRequest(body, options)
+	return newRequest(t, body, options)
 }
 
 // Deliver sends the request of [NewRequest] to a handler and returns the answer.
@@ -117,19 +119,23 @@ func Deliver(t testing.TB, handler http.Handler, body []byte, options ...Option)
 		option(&r)
 	}
 	if r.repeated {
-		handler.ServeHTTP(httptest.NewRecorder(), newRequest(body, options))
+		handler.ServeHTTP(httptest.NewRecorder(), newRequest(t, body, options))
 	}
 	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, newRequest(body, options))
+	handler.ServeHTTP(answer, newRequest(t, body, options))
 	return answer
 }
 
-func newRequest(body []byte, options []Option) *http.Request {
+func newRequest(t testing.TB, body []byte, options []Option) *http.Request {
+	t.Helper()
 	r := request{target: "/webhooks/sonzai", secrets: []string{Secret}, at: time.Now()}
 	for _, option := range options {
 		option(&r)
 	}
-	header := sign(body, r.secrets, r.at.Add(-r.age))
+	for _, c := range r.changes {
+		body = c.apply(t, body)
+	}
+	header := signature.SignAll(body, r.at.Add(-r.age), r.secrets...)
 	if r.tampered {
 		body = append(bytes.Clone(body), ' ')
 	}
@@ -142,18 +148,4 @@ func newRequest(body []byte, options []Option) *http.Request {
 		req.Header.Set("Authorization", r.authorization)
 	}
 	return req
-}
-
-// sign returns one header with a v1 for each secret.
-func sign(body []byte, secrets []string, at time.Time) string {
-	var header strings.Builder
-	for i, secret := range secrets {
-		signature := sonzaihook.Sign(body, secret, at)
-		if i > 0 {
-			_, signature, _ = strings.Cut(signature, ",")
-			header.WriteByte(',')
-		}
-		header.WriteString(signature)
-	}
-	return header.String()
 }

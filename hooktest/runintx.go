@@ -74,8 +74,8 @@ type txTest struct {
 	db TxDatabase
 }
 
-// process is one instance with a receiver, which can die.
-type process struct {
+// txProcess is one instance with a receiver, which can die.
+type txProcess struct {
 	TxInstance
 	t     *txTest
 	hooks *sonzaihook.Receiver
@@ -87,9 +87,9 @@ type process struct {
 	last  atomic.Pointer[sonzaihook.Outcome]
 }
 
-func (t *txTest) start(options ...sonzaihook.Option) *process {
+func (t *txTest) start(options ...sonzaihook.Option) *txProcess {
 	t.Helper()
-	p := &process{TxInstance: t.db.Start(t), t: t}
+	p := &txProcess{TxInstance: t.db.Start(t), t: t}
 	var err error
 	p.hooks, err = sonzaihook.New(sonzaihook.Secret(Secret), append([]sonzaihook.Option{
 		sonzaihook.WithStore(mortalStore{p}), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)),
@@ -103,7 +103,7 @@ func (t *txTest) start(options ...sonzaihook.Option) *process {
 }
 
 // startWith starts a process in whose callback fn runs after one row was written.
-func (t *txTest) startWith(fn func(context.Context, *process) error, options ...sonzaihook.Option) *process {
+func (t *txTest) startWith(fn func(context.Context, *txProcess) error, options ...sonzaihook.Option) *txProcess {
 	t.Helper()
 	p := t.start(options...)
 	p.hooks.Use(p.InTx)
@@ -112,7 +112,7 @@ func (t *txTest) startWith(fn func(context.Context, *process) error, options ...
 }
 
 // on registers a callback that writes one row under the event's id and then calls fn.
-func (p *process) on(fn func(context.Context, *process) error) {
+func (p *txProcess) on(fn func(context.Context, *txProcess) error) {
 	p.hooks.OnMoodChange(func(ctx context.Context, e *sonzaihook.MoodChangeEvent) error {
 		if err := p.Insert(ctx, e.ID); err != nil {
 			return err
@@ -125,15 +125,15 @@ func (p *process) on(fn func(context.Context, *process) error) {
 }
 
 // deliver delivers event n and returns the status.
-func (p *process) deliver(n int) int {
+func (p *txProcess) deliver(n int) int {
 	p.t.Helper()
 	answer := httptest.NewRecorder()
-	p.hooks.ServeHTTP(answer, newRequest(txBody(n), nil))
+	p.hooks.ServeHTTP(answer, newRequest(p.t, txBody(n), nil))
 	return answer.Code
 }
 
 // settle delivers event n until it is answered 2xx, as the platform does.
-func (p *process) settle(n int) {
+func (p *txProcess) settle(n int) {
 	p.t.Helper()
 	status := 0
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -180,7 +180,7 @@ var errKilled = errors.New("hooktest: the process is dead")
 
 // mortalStore is the store of a process. One that is dead neither commits nor
 // releases nor renews.
-type mortalStore struct{ p *process }
+type mortalStore struct{ p *txProcess }
 
 func (m mortalStore) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
 	if m.p.dead.Load() || m.p.outage.Load() {

@@ -19,14 +19,14 @@ var killParts = []txPart{
 		t.killed(p)
 	}},
 	{"killed after the write", func(t *txTest) {
-		t.killed(t.startWith(func(_ context.Context, p *process) error { return p.die() }))
+		t.killed(t.startWith(func(_ context.Context, p *txProcess) error { return p.die() }))
 	}},
 	{"killed before COMMIT reaches the database", func(t *txTest) {
-		p := t.startFaulty(func(p *process, _ func() error) error { return p.die() })
+		p := t.startFaulty(func(p *txProcess, _ func() error) error { return p.die() })
 		t.killed(p)
 	}},
 	{"killed before the answer of COMMIT", func(t *txTest) {
-		p := t.startFaulty(func(p *process, commit func() error) error { return errors.Join(commit(), p.die()) })
+		p := t.startFaulty(func(p *txProcess, commit func() error) error { return errors.Join(commit(), p.die()) })
 		p.deliver(1)
 		t.wantRows(1, 1)
 		t.once(1)
@@ -45,14 +45,14 @@ var killParts = []txPart{
 		t.once(1)
 	}},
 	{"a COMMIT that fails is a failure, and the retry writes", func(t *txTest) {
-		p := t.startFaulty(func(*process, func() error) error { return errOfCommit })
+		p := t.startFaulty(func(*txProcess, func() error) error { return errOfCommit })
 		t.wantStatus(p.deliver(1), http.StatusInternalServerError)
 		t.wantRows(1, 0)
 		t.wantStatus(p.deliver(1), http.StatusOK)
 		t.once(1)
 	}},
 	{"a COMMIT whose answer is lost is a failure, and the retry a duplicate", func(t *txTest) {
-		p := t.startFaulty(func(_ *process, commit func() error) error { return errors.Join(commit(), errOfCommit) })
+		p := t.startFaulty(func(_ *txProcess, commit func() error) error { return errors.Join(commit(), errOfCommit) })
 		t.wantStatus(p.deliver(1), http.StatusInternalServerError)
 		t.wantRows(1, 1)
 		t.wantStatus(p.deliver(1), http.StatusOK)
@@ -63,14 +63,14 @@ var killParts = []txPart{
 var errOfCommit = errors.New("hooktest: connection lost")
 
 // die makes a process die where it stands.
-func (p *process) die() error {
+func (p *txProcess) die() error {
 	p.dead.Store(true)
 	return errKilled
 }
 
 // killed delivers to a process that dies before it commits, and checks that another
 // takes over.
-func (t *txTest) killed(p *process) {
+func (t *txTest) killed(p *txProcess) {
 	t.Helper()
 	p.deliver(1)
 	if !p.dead.Load() {
@@ -81,10 +81,10 @@ func (t *txTest) killed(p *process) {
 }
 
 // startFaulty starts a process whose first transaction of callbacks commits by fn.
-func (t *txTest) startFaulty(fn func(p *process, commit func() error) error) *process {
+func (t *txTest) startFaulty(fn func(p *txProcess, commit func() error) error) *txProcess {
 	t.Helper()
 	once := false
-	p := t.startWith(func(_ context.Context, p *process) error {
+	p := t.startWith(func(_ context.Context, p *txProcess) error {
 		if !once {
 			once = true
 			p.OnCommit(func(commit func() error) error { return fn(p, commit) })
@@ -100,13 +100,13 @@ func (t *txTest) startFaulty(fn func(p *process, commit func() error) error) *pr
 // lossParts are about holders that lose their claim.
 var lossParts = []txPart{
 	{"a callback that is longer than its lease keeps it", func(t *txTest) {
-		p := t.startWith(func(ctx context.Context, _ *process) error { return rest(ctx, 3*txLease/2) })
+		p := t.startWith(func(ctx context.Context, _ *txProcess) error { return rest(ctx, 3*txLease/2) })
 		t.wantStatus(p.deliver(1), http.StatusOK)
 		t.wantRows(1, 1)
 		t.once(1)
 	}},
 	{"a lost lease rolls back at once, and another takes over", func(t *txTest) {
-		p := t.startWith(func(ctx context.Context, p *process) error {
+		p := t.startWith(func(ctx context.Context, p *txProcess) error {
 			p.outage.Store(true)
 			return rest(ctx, time.Minute)
 		})
@@ -115,7 +115,7 @@ var lossParts = []txPart{
 		t.once(1)
 	}},
 	{"a deadline rolls back at once", func(t *txTest) {
-		p := t.startWith(func(ctx context.Context, _ *process) error { return rest(ctx, time.Minute) },
+		p := t.startWith(func(ctx context.Context, _ *txProcess) error { return rest(ctx, time.Minute) },
 			sonzaihook.WithHandlerTimeout(txLease/2))
 		t.wantStatus(p.deliver(1), http.StatusInternalServerError)
 		t.cause(p, sonzaihook.ErrHandlerTimeout)
@@ -124,7 +124,7 @@ var lossParts = []txPart{
 	{"a zombie that ignores its context writes nothing", func(t *txTest) {
 		over := make(chan struct{})
 		heir := t.startWith(nil)
-		zombie := t.startWith(func(_ context.Context, p *process) error {
+		zombie := t.startWith(func(_ context.Context, p *txProcess) error {
 			defer close(over)
 			p.outage.Store(true)
 			heir.settle(1)
@@ -137,7 +137,7 @@ var lossParts = []txPart{
 	}},
 	{"a zombie past its deadline writes nothing", func(t *txTest) {
 		over := make(chan struct{})
-		zombie := t.startWith(func(ctx context.Context, _ *process) error {
+		zombie := t.startWith(func(ctx context.Context, _ *txProcess) error {
 			defer close(over)
 			<-ctx.Done()
 			time.Sleep(txLease / 2)
@@ -180,7 +180,7 @@ var lossParts = []txPart{
 }
 
 // cause checks why a process's last delivery failed.
-func (t *txTest) cause(p *process, want error) {
+func (t *txTest) cause(p *txProcess, want error) {
 	t.Helper()
 	if err := p.last.Load().Err; !errors.Is(err, want) {
 		t.Fatalf("the delivery failed with %v, want %v", err, want)

@@ -24,7 +24,7 @@ var verdictParts = []txPart{
 		}{
 			{nil, http.StatusOK}, {sonzaihook.Ignore("of no interest"), http.StatusOK}, {sonzaihook.Queued(), http.StatusAccepted},
 		} {
-			p := t.startWith(func(context.Context, *process) error { return c.verdict })
+			p := t.startWith(func(context.Context, *txProcess) error { return c.verdict })
 			t.wantStatus(p.deliver(n), c.status)
 			t.wantRows(n, 1)
 			t.wantStatus(p.deliver(n), http.StatusOK)
@@ -42,7 +42,7 @@ var verdictParts = []txPart{
 			{func() error { panic(errOfCallback) }, http.StatusInternalServerError},
 			{func() error { runtime.Goexit(); return nil }, http.StatusInternalServerError},
 		} {
-			p := t.startWith(func(context.Context, *process) error { return c.fail() })
+			p := t.startWith(func(context.Context, *txProcess) error { return c.fail() })
 			t.wantStatus(p.deliver(n), c.status)
 			t.wantRows(n, 0)
 			t.once(n)
@@ -51,7 +51,7 @@ var verdictParts = []txPart{
 	{"two callbacks are one transaction", func(t *txTest) {
 		p := t.startWith(nil)
 		failed := false
-		p.on(func(context.Context, *process) error {
+		p.on(func(context.Context, *txProcess) error {
 			if failed {
 				return nil
 			}
@@ -84,7 +84,7 @@ var verdictParts = []txPart{
 				t := &txTest{T: sub, db: t.db}
 				p := t.start()
 				p.hooks.Use(p.Levels[level])
-				p.on(func(ctx context.Context, _ *process) error { return rest(ctx, txLease*2/3) })
+				p.on(func(ctx context.Context, _ *txProcess) error { return rest(ctx, txLease*2/3) })
 				t.wantStatus(p.deliver(n), http.StatusOK)
 				t.wantRows(n, 1)
 				t.once(n)
@@ -135,7 +135,7 @@ func rest(ctx context.Context, d time.Duration) error {
 // sideBySide lets three processes have copies of the same events at once.
 func (t *txTest) sideBySide() {
 	const events, copies = 8, 3
-	var processes []*process
+	var processes []*txProcess
 	for range copies {
 		processes = append(processes, t.startWith(nil))
 	}

@@ -141,7 +141,7 @@ func (t *storeTest) share() {
 			status := http.StatusServiceUnavailable
 			for tries := 0; status == http.StatusServiceUnavailable && tries < 200; tries++ {
 				answer := httptest.NewRecorder()
-				receivers[i%2].ServeHTTP(answer, newRequest(body, nil))
+				receivers[i%2].ServeHTTP(answer, newRequest(t, body, nil))
 				status = answer.Code
 				time.Sleep(5 * time.Millisecond)
 			}

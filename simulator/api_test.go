@@ -47,17 +47,17 @@ func TestAWrongRequestGetsAProblemThatNamesIt(t *testing.T) {
 		{"too long", "PUT", "/webhooks/x", `{"a":"` + strings.Repeat("x", 2<<20) + `"}`, 413, ""},
 		{"a page too large", "GET", "/webhooks/x/attempts?page_size=501", "", 422, "query.page_size"},
 		{"a page too small", "GET", "/webhooks/x/attempts?page_size=0", "", 422, "query.page_size"},
-		{"a cursor of its own", "GET", "/webhooks/x/attempts?cursor=abc", "", 400, ""},
+		{"a cursor that is invented", "GET", "/webhooks/x/attempts?cursor=abc", "", 400, ""},
 		{"a cursor that is base64", "GET", "/webhooks/x/attempts?cursor=" + base64.URLEncoding.EncodeToString([]byte("-1")), "", 400, ""},
 		{"a project list too long", "GET", project + "/notifications?limit=201", "", 422, "query.limit"},
 		{"an agent list too long", "GET", "/agents/a/notifications?limit=501", "", 422, "query.limit"},
 		{"a history too long", "GET", "/agents/a/notifications/history?limit=x", "", 422, "query.limit"},
 		{"a wakeup list too long", "GET", "/agents/a/wakeups?limit=501", "", 422, "query.limit"},
 		{"ids of the wrong type", "POST", project + "/notifications/acknowledge", `{"notification_ids":[1]}`, 422, "body.notification_ids"},
-		{"a wakeup for nobody", "POST", "/agents/a/wakeups", `{"check_type":"c","intent":"i","delay_hours":1}`, 422, "body"},
+		{"a wakeup without a user", "POST", "/agents/a/wakeups", `{"check_type":"c","intent":"i","delay_hours":1}`, 422, "body"},
 		{"a part of an hour", "POST", "/agents/a/wakeups", fmt.Sprintf(wakeup, "1.5"), 422, "body.delay_hours"},
 		{"an hour in the past", "POST", "/agents/a/wakeups", fmt.Sprintf(wakeup, "-1"), 422, "body.delay_hours"},
-		{"a time of its own", "POST", "/agents/a/wakeups", fmt.Sprintf(wakeup, `1,"scheduled_at":"soon"`), 422, "body.scheduled_at"},
+		{"a time in words", "POST", "/agents/a/wakeups", fmt.Sprintf(wakeup, `1,"scheduled_at":"soon"`), 422, "body.scheduled_at"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

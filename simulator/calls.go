@@ -9,12 +9,7 @@ import (
 	"time"
 )
 
-// The limits of the lists.
 const (
-	defaultLimit     = 50
-	maxPageSize      = 500
-	maxAgentLimit    = 500
-	maxProjectLimit  = 200
 	maxDelayInHours  = 24 * 366 * 10
 	notRegisteredFmt = "there is no webhook for %q"
 )
@@ -142,7 +137,7 @@ func (s *Simulator) listAttempts() handler {
 		if !ok {
 			return nil, fail(http.StatusBadRequest, "the cursor is not one that this call gave")
 		}
-		found, more := s.projectOf(r).page(r.PathValue("eventType"), size, before)
+		found, more := s.projectOf(r).page(recipient{eventType: r.PathValue("eventType")}, size, before)
 		answer := page{Attempts: []attempt{}, HasMore: more}
 		for _, a := range found {
 			answer.Attempts = append(answer.Attempts, attempt{
@@ -164,7 +159,7 @@ func (s *Simulator) listNotifications() handler {
 			return nil, err
 		}
 		query := r.URL.Query()
-		found := s.projectOf(r).waiting(query.Get("agent_id"), query.Get("event_type"), limit)
+		found := s.projectOf(r).notifications.waiting(query.Get("agent_id"), query.Get("event_type"), limit)
 		return map[string]any{"notifications": found, "count": len(found)}, nil
 	}
 }
@@ -178,7 +173,7 @@ func (s *Simulator) acknowledge() handler {
 		if err := readBody(r, fields, &body); err != nil {
 			return nil, err
 		}
-		n := s.projectOf(r).acknowledge(func(n notification) bool { return slices.Contains(body.IDs, n.ID) })
+		n := s.projectOf(r).notifications.acknowledge(func(n notification) bool { return slices.Contains(body.IDs, n.ID) })
 		return map[string]int{"acknowledged": n}, nil
 	}
 }
@@ -186,7 +181,7 @@ func (s *Simulator) acknowledge() handler {
 func (s *Simulator) acknowledgeAll() handler {
 	return func(r *http.Request) (any, error) {
 		query := r.URL.Query()
-		n := s.projectOf(r).acknowledge(func(n notification) bool {
+		n := s.projectOf(r).notifications.acknowledge(func(n notification) bool {
 			return n.concerns(query.Get("agent_id"), query.Get("event_type"))
 		})
 		return map[string]int{"acknowledged": n}, nil
@@ -204,7 +199,7 @@ func (s *Simulator) listMessages() handler {
 		if status == "" {
 			status = statusPending
 		}
-		found := s.messages(r.PathValue("agentId"), status, query.Get("user_id"), limit)
+		found := s.agents.messages(r.PathValue("agentId"), status, query.Get("user_id"), limit)
 		return map[string]any{"notifications": found}, nil
 	}
 }
@@ -215,13 +210,13 @@ func (s *Simulator) listHistory() handler {
 		if err != nil {
 			return nil, err
 		}
-		return map[string]any{"notifications": s.messageHistory(r.PathValue("agentId"), limit)}, nil
+		return map[string]any{"notifications": s.agents.messageHistory(r.PathValue("agentId"), limit)}, nil
 	}
 }
 
 func (s *Simulator) consumeMessage() handler {
 	return func(r *http.Request) (any, error) {
-		if !s.consume(r.PathValue("agentId"), r.PathValue("messageId")) {
+		if !s.agents.consume(r.PathValue("agentId"), r.PathValue("messageId"), s.now()) {
 			return nil, fail(http.StatusNotFound, "the agent has no such notification")
 		}
 		return success{Success: true}, nil
@@ -234,7 +229,7 @@ func (s *Simulator) listWakeups() handler {
 		if err != nil {
 			return nil, err
 		}
-		found := s.wakeups(r.PathValue("agentId"), r.URL.Query().Get("status"), limit)
+		found := s.agents.wakeups(r.PathValue("agentId"), r.URL.Query().Get("status"), limit)
 		return map[string]any{"wakeups": found}, nil
 	}
 }

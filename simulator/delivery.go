@@ -3,7 +3,6 @@ package simulator
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -18,17 +17,17 @@ import (
 // maxResponse bounds what is kept of a receiver's answer.
 const maxResponse = 64 << 10
 
-// delivery is one event on its way to its registration. One goroutine at a time
+// delivery is one event on its way to one recipient. One goroutine at a time
 // works on it.
 type delivery struct {
 	project   *project
-	eventType string
-	data      json.RawMessage
+	to        recipient
+	eventType string // as the event names it; the recipient may have another name
 	body      []byte
 	signature string // of the first attempt, when it is repeated
 	attempt   int
 	slot      bool           // holds one of the backlog's slots
-	copied    bool           // is a duplicate of another
+	copied    bool           // is a duplicate of another delivery
 	fault     *DeliveryFault // what the attempt that was held back still meets
 }
 
@@ -43,13 +42,24 @@ type Stats struct {
 
 type counters struct{ emitted, attempts, delivered, failed atomic.Int64 }
 
-// Stats returns the counts. They are read one after the other, so they agree
-// only while nothing is pending.
-func (s *Simulator) Stats() Stats {
-	return Stats{
-		Emitted: s.stats.emitted.Load(), Attempts: s.stats.attempts.Load(),
-		Delivered: s.stats.delivered.Load(), Failed: s.stats.failed.Load(),
-		Pending: int64(s.pending.count()),
+// deliverer makes the deliveries. Its scheduler owns what waits, and a worker owns
+// a delivery from the moment it takes it until it is settled or scheduled again.
+type deliverer struct {
+	settings  settings
+	faults    *faults
+	client    *http.Client
+	scheduler *scheduler
+	slots     chan struct{} // one for each event whose first attempt is not over
+	held      holdings[*delivery]
+	pending   pending
+	stats     counters
+	ctx       context.Context // done when the simulator is closed
+}
+
+func newDeliverer(ctx context.Context, s settings, f *faults) *deliverer {
+	return &deliverer{
+		settings: s, faults: f, client: deliveryClient(s), scheduler: newScheduler(),
+		slots: make(chan struct{}, s.backlog), ctx: ctx,
 	}
 }
 
@@ -66,29 +76,29 @@ func deliveryClient(s settings) *http.Client {
 }
 
 // send hands a new delivery to the workers.
-func (s *Simulator) send(d *delivery) {
+func (s *deliverer) send(d *delivery) {
 	s.pending.add(1)
 	s.after(0, func() { s.deliver(d) })
 }
 
 // after runs a task once d is over. A task that comes when the simulator is
 // closed is given up, like those that wait then.
-func (s *Simulator) after(d time.Duration, run func()) {
-	s.agenda.add(s.ctx, time.Now().Add(d), run)
+func (s *deliverer) after(d time.Duration, run func()) {
+	s.scheduler.add(s.ctx, time.Now().Add(d), run)
 }
 
 // deliver makes one attempt and decides what comes next.
-func (s *Simulator) deliver(d *delivery) {
-	fault := s.faults.forDelivery(d)
+func (s *deliverer) deliver(d *delivery) {
+	fault := s.faultOf(d)
 	if fault.HoldBack {
 		s.holdBack(d, fault)
 		return
 	}
-	if !s.pause(fault.Delay) {
+	if !pause(s.ctx, fault.Delay) {
 		return
 	}
 	result, registered := s.attempt(d, fault)
-	d.release(s)
+	s.release(d)
 	if !registered {
 		s.settle(false)
 		return
@@ -101,23 +111,52 @@ func (s *Simulator) deliver(d *delivery) {
 	case result.final() || d.attempt >= s.settings.attempts:
 		s.settle(false)
 	default:
-		s.after(s.shorten(s.waitAfter(d.attempt)), func() { s.deliver(d) })
+		s.after(s.settings.shorten(s.waitAfter(d.attempt)), func() { s.deliver(d) })
+	}
+}
+
+// faultOf returns what goes wrong with the next attempt.
+func (s *deliverer) faultOf(d *delivery) DeliveryFault {
+	if d.fault != nil {
+		fault := *d.fault
+		d.fault = nil
+		return fault
+	}
+	return s.faults.forDelivery(d.eventType, d.to.eventType)
+}
+
+// holdBack keeps a delivery until the next attempt of another, or the limit.
+func (s *deliverer) holdBack(d *delivery, fault DeliveryFault) {
+	fault.HoldBack = false
+	d.fault = &fault
+	s.held.add(d)
+	s.after(s.settings.shorten(holdLimit), func() {
+		if s.held.take(d) {
+			s.deliver(d)
+		}
+	})
+}
+
+// letGo sends what is held back.
+func (s *deliverer) letGo() {
+	for _, d := range s.held.takeAll() {
+		s.after(0, func() { s.deliver(d) })
 	}
 }
 
 // duplicate sends an event again after its first attempt. Copies have no copies.
-func (s *Simulator) duplicate(d *delivery, times int) {
+func (s *deliverer) duplicate(d *delivery, times int) {
 	if d.copied || d.attempt > 1 {
 		return
 	}
 	for range times {
 		s.send(&delivery{
-			project: d.project, eventType: d.eventType, body: d.body, signature: d.signature, copied: true,
+			project: d.project, to: d.to, eventType: d.eventType, body: d.body, signature: d.signature, copied: true,
 		})
 	}
 }
 
-func (s *Simulator) settle(delivered bool) {
+func (s *deliverer) settle(delivered bool) {
 	if delivered {
 		s.stats.delivered.Add(1)
 	} else {
@@ -127,7 +166,7 @@ func (s *Simulator) settle(delivered bool) {
 }
 
 // release gives the slot in the backlog back.
-func (d *delivery) release(s *Simulator) {
+func (s *deliverer) release(d *delivery) {
 	if d.slot {
 		d.slot = false
 		<-s.slots
@@ -135,7 +174,7 @@ func (d *delivery) release(s *Simulator) {
 }
 
 // waitAfter is the wait that follows the n-th attempt: it doubles.
-func (s *Simulator) waitAfter(n int) time.Duration {
+func (s *deliverer) waitAfter(n int) time.Duration {
 	wait := s.settings.firstWait
 	for range n - 1 {
 		wait = min(2*wait, s.settings.longestWait)
@@ -143,8 +182,8 @@ func (s *Simulator) waitAfter(n int) time.Duration {
 	return wait
 }
 
-// pause reports whether the simulator is still open afterwards.
-func (s *Simulator) pause(d time.Duration) bool {
+// pause waits and reports whether the context is still open afterwards.
+func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -153,22 +192,23 @@ func (s *Simulator) pause(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }
 
-// attempt sends the delivery to where its registration points now and logs what
-// came of it. It reports false when the registration is gone.
-func (s *Simulator) attempt(d *delivery, fault DeliveryFault) (Attempt, bool) {
-	target, ok := d.project.target(d.eventType, s.now(), s.shorten(s.settings.overlap))
+// attempt sends the delivery to where its recipient is now and logs what came of
+// it. It reports false when the registration or the channel is gone.
+func (s *deliverer) attempt(d *delivery, fault DeliveryFault) (Attempt, bool) {
+	now := s.settings.clock()
+	target, ok := d.project.target(d.to, now, s.settings.shorten(s.settings.overlap))
 	if !ok {
 		return Attempt{}, false
 	}
 	d.attempt++
 	result := Attempt{
-		ID: newID("att"), ProjectID: d.project.id, EventType: d.eventType, URL: target.url,
-		Number: d.attempt, RequestBody: d.body, CreatedAt: s.now(),
+		ID: newID("att"), ProjectID: d.project.id, EventType: d.to.eventType, ChannelID: d.to.channel,
+		URL: target.url, Number: d.attempt, RequestBody: d.body, CreatedAt: now,
 	}
 	started := time.Now()
 	if fault.Drop {
@@ -189,7 +229,7 @@ func (s *Simulator) attempt(d *delivery, fault DeliveryFault) (Attempt, bool) {
 }
 
 // post makes the request of an attempt.
-func (s *Simulator) post(d *delivery, target target, result *Attempt) {
+func (s *deliverer) post(d *delivery, target target, result *Attempt) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.settings.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.url, bytes.NewReader(d.body))
@@ -199,7 +239,9 @@ func (s *Simulator) post(d *delivery, target target, result *Attempt) {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "sonzai-simulator")
-	request.Header.Set(sonzaihook.SignatureHeader, s.sign(d, target))
+	if len(target.secrets) > 0 {
+		request.Header.Set(sonzaihook.SignatureHeader, s.sign(d, target))
+	}
 	if target.authHeader != "" {
 		request.Header.Set("Authorization", target.authHeader)
 	}
@@ -219,11 +261,11 @@ func (s *Simulator) post(d *delivery, target target, result *Attempt) {
 }
 
 // sign returns the signature of the next attempt: one v1 for each secret.
-func (s *Simulator) sign(d *delivery, target target) string {
+func (s *deliverer) sign(d *delivery, target target) string {
 	if s.settings.repeatBytes && d.signature != "" {
 		return d.signature
 	}
-	at := s.now()
+	at := s.settings.clock()
 	header := ""
 	for i, secret := range target.secrets {
 		signed := sonzaihook.Sign(d.body, secret, at)

@@ -177,7 +177,7 @@ func TestARetryIsSignedAnewOrRepeatsTheBytes(t *testing.T) {
 	}
 }
 
-func TestARotatedSecretIsInvalidAtOnceOrSignsBesideTheNewOne(t *testing.T) {
+func TestARotatedSecretIsInvalidAtOnceOrAlsoSignsForAWhile(t *testing.T) {
 	t.Parallel()
 	for name, overlap := range map[string]time.Duration{"at once": 0, "for a minute": time.Minute} {
 		t.Run(name, func(t *testing.T) {

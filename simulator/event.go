@@ -3,10 +3,11 @@ package simulator
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,15 +15,20 @@ import (
 // EventWakeup is the type of the event that a due wakeup sends.
 const EventWakeup = "agent.wakeup"
 
+const eventMessage = "agent.message"
+
+// ErrInvalidEvent means that an event cannot be sent.
+var ErrInvalidEvent = errors.New("simulator: invalid event")
+
 // Layout is the form of a delivery's body. The platform documents none; these
 // are the ones that its SDKs and demos show.
 type Layout string
 
 // The layouts.
 const (
-	// LayoutData places the event's fields under "data", beside the envelope.
+	// LayoutData puts the event's fields under "data" in the envelope.
 	LayoutData Layout = "data"
-	// LayoutFlat places the event's fields beside those of the envelope.
+	// LayoutFlat puts the event's fields next to those of the envelope.
 	LayoutFlat Layout = "flat"
 	// LayoutBare sends the event's fields alone, without an envelope and so
 	// without a type, an id or an agent.
@@ -47,10 +53,12 @@ const (
 
 // Event is something that happened to an agent.
 type Event struct {
-	// Type is the event type; it names the registration that takes it.
+	// Type is the event type. It is delivered to the registration of this name or,
+	// if there is none, to that of another known name of the type: an
+	// "agent.wakeup" also to the registration of "on_wakeup_ready".
 	Type string
 	// Name is the type as the delivery spells it, such as "on_mood_updated";
-	// empty means Type.
+	// empty means the name of the registration.
 	Name string
 	// ID is the event's id, also that of its notification. Empty means a new
 	// one.
@@ -63,7 +71,7 @@ type Event struct {
 	UserID    string
 	// CreatedAt is zero for now.
 	CreatedAt time.Time
-	// Data is the event's own fields: anything that marshals to a JSON object,
+	// Data holds the fields of the event: anything that marshals to a JSON object,
 	// or nil for none.
 	Data any
 	// Layout is empty for that of [WithLayout].
@@ -71,79 +79,28 @@ type Event struct {
 	Route  Route
 }
 
-// Emit lets an event happen and returns its id. It keeps the notification and
-// hands the delivery to the workers; it does not wait for the answer, but blocks
-// while as many events as [WithBacklog] allows wait for their first attempt. An
-// event type without a registration is not pushed. The errors wrap
-// [ErrInvalidEvent], [ErrClosed] or that of the context.
-func (s *Simulator) Emit(ctx context.Context, e Event) (string, error) {
-	d, err := s.prepare(&e)
-	if err != nil {
-		return "", err
-	}
-	if s.ctx.Err() != nil {
-		return "", ErrClosed
-	}
-	if e.Route == RoutePoll || !d.project.registered(e.Type) {
-		s.keep(e, d)
-		return e.ID, nil
-	}
-	select {
-	case s.slots <- struct{}{}:
-	case <-ctx.Done():
-		return "", fmt.Errorf("simulator: the backlog is full: %w", context.Cause(ctx))
-	case <-s.ctx.Done():
-		return "", ErrClosed
-	}
-	d.slot = true
-	s.keep(e, d)
-	s.send(d)
-	return e.ID, nil
-}
-
-// keep stores what can be polled.
-func (s *Simulator) keep(e Event, d *delivery) {
-	s.stats.emitted.Add(1)
-	if e.Route == RoutePush {
-		return
-	}
-	d.project.notify(e, d.data)
-	s.notifyAgent(e, d.data)
-}
-
-// prepare fills in the event and builds its delivery.
-func (s *Simulator) prepare(e *Event) (*delivery, error) {
-	p, known := s.project(e.ProjectID)
+// complete fills in what the event leaves open and returns its data.
+func (e *Event) complete(layout Layout, now time.Time) (json.RawMessage, error) {
 	switch {
 	case e.Type == "":
 		return nil, fmt.Errorf("%w: it has no type", ErrInvalidEvent)
-	case !known:
-		return nil, fmt.Errorf("%w: there is no project %q", ErrInvalidEvent, e.ProjectID)
 	case e.Route != RouteBoth && e.Route != RoutePush && e.Route != RoutePoll:
 		return nil, fmt.Errorf("%w: there is no route %q", ErrInvalidEvent, e.Route)
 	}
-	e.ProjectID = p.id
 	if e.ID == "" {
 		e.ID = newID("evt")
 	}
 	if e.CreatedAt.IsZero() {
-		e.CreatedAt = s.now()
+		e.CreatedAt = now
 	}
-	if e.Layout == "" {
-		e.Layout = s.settings.layout
+	e.Layout = cmp.Or(e.Layout, layout)
+	if !slices.Contains(layouts, e.Layout) {
+		return nil, fmt.Errorf("%w: there is no layout %q", ErrInvalidEvent, e.Layout)
 	}
-	data, err := object(e.Data)
-	if err != nil {
-		return nil, err
-	}
-	body, err := e.body(data)
-	if err != nil {
-		return nil, err
-	}
-	return &delivery{project: p, eventType: e.Type, data: data, body: body}, nil
+	return object(e.Data)
 }
 
-// object marshals the event's own fields.
+// object marshals the fields of an event.
 func object(data any) (json.RawMessage, error) {
 	if data == nil {
 		return json.RawMessage("{}"), nil
@@ -158,7 +115,7 @@ func object(data any) (json.RawMessage, error) {
 	return encoded, nil
 }
 
-// envelope is what stands round an event's own fields.
+// envelope holds the fields that every event has.
 type envelope struct {
 	Type      string          `json:"event_type"`
 	ID        string          `json:"event_id,omitempty"`
@@ -169,10 +126,11 @@ type envelope struct {
 	Data      json.RawMessage `json:"data,omitempty"`
 }
 
-// body builds the bytes of a delivery.
-func (e *Event) body(data json.RawMessage) ([]byte, error) {
+// body builds the bytes of a delivery to a recipient that has the event under this
+// name.
+func (e *Event) body(data json.RawMessage, name string) ([]byte, error) {
 	wrapped := envelope{
-		Type: cmp.Or(e.Name, e.Type), ID: e.ID, AgentID: e.AgentID, UserID: e.UserID,
+		Type: cmp.Or(e.Name, name), ID: e.ID, AgentID: e.AgentID, UserID: e.UserID,
 		ProjectID: e.ProjectID, CreatedAt: e.CreatedAt.UTC(),
 	}
 	if e.WithoutID {
@@ -183,14 +141,12 @@ func (e *Event) body(data json.RawMessage) ([]byte, error) {
 		return data, nil
 	case LayoutFlat:
 		return flatten(wrapped, data)
-	case LayoutData:
-		wrapped.Data = data
-		return json.Marshal(wrapped)
 	}
-	return nil, fmt.Errorf("%w: there is no layout %q", ErrInvalidEvent, e.Layout)
+	wrapped.Data = data
+	return json.Marshal(wrapped)
 }
 
-// flatten places the fields beside the envelope's, which win.
+// flatten merges the fields with the envelope's, which win.
 func flatten(e envelope, data json.RawMessage) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,7 +11,8 @@ import (
 // DeliveryFault is what goes wrong with attempts to deliver. Several fields may
 // be set.
 type DeliveryFault struct {
-	// EventType narrows the fault to one event type; empty means all.
+	// EventType narrows the fault to one event type, by the name of the event or
+	// by that of the registration; empty means all.
 	EventType string
 	// Times is how many attempts it meets; 0 means all until
 	// [Simulator.Behave].
@@ -18,8 +20,7 @@ type DeliveryFault struct {
 
 	// Delay passes before the attempt is made.
 	Delay time.Duration
-	// Duplicates are further deliveries of the same event that are made beside
-	// the first.
+	// Duplicates is the number of additional deliveries of the same event.
 	Duplicates int
 	// HoldBack lets a later delivery overtake: the first attempt is made after
 	// the next attempt of another event, or after a second of the platform's
@@ -56,6 +57,10 @@ type CallFault struct {
 	DropAnswer bool
 }
 
+// ErrInvalidFault means that a fault names an unknown call, or nothing that goes
+// wrong.
+var ErrInvalidFault = errors.New("simulator: invalid fault")
+
 // faults are what goes wrong, the newest first.
 type faults struct {
 	mu         sync.Mutex
@@ -63,53 +68,44 @@ type faults struct {
 	calls      []CallFault
 }
 
-// MisbehaveDeliveries adds a fault. Where several fit an attempt, the one added
-// last counts.
-func (s *Simulator) MisbehaveDeliveries(fault DeliveryFault) error {
+func (f *faults) addForDeliveries(fault DeliveryFault) error {
 	if fault.Delay <= 0 && fault.Duplicates <= 0 && !fault.HoldBack && !fault.Drop && !fault.DropAnswer {
 		return fmt.Errorf("%w: nothing of it goes wrong", ErrInvalidFault)
 	}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.deliveries = slices.Insert(s.faults.deliveries, 0, fault)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deliveries = slices.Insert(f.deliveries, 0, fault)
 	return nil
 }
 
-// MisbehaveCalls adds a fault. Where several fit a call, the one added last
-// counts.
-func (s *Simulator) MisbehaveCalls(fault CallFault) error {
+func (f *faults) addForCalls(fault CallFault, calls []string) error {
 	switch {
-	case fault.Call != "" && !slices.Contains(Calls(), fault.Call):
+	case fault.Call != "" && !slices.Contains(calls, fault.Call):
 		return fmt.Errorf("%w: there is no call %q", ErrInvalidFault, fault.Call)
 	case fault.Status != 0 && (fault.Status < 300 || fault.Status > 599):
 		return fmt.Errorf("%w: its status is not 300 to 599", ErrInvalidFault)
 	case fault.Delay <= 0 && fault.Status == 0 && !fault.HTML && !fault.Drop && !fault.DropAnswer:
 		return fmt.Errorf("%w: nothing of it goes wrong", ErrInvalidFault)
 	}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.calls = slices.Insert(s.faults.calls, 0, fault)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = slices.Insert(f.calls, 0, fault)
 	return nil
 }
 
-// Behave ends all faults.
-func (s *Simulator) Behave() {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.deliveries, s.faults.calls = nil, nil
+func (f *faults) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deliveries, f.calls = nil, nil
 }
 
-func (f *faults) forDelivery(d *delivery) DeliveryFault {
-	if d.fault != nil {
-		fault := *d.fault
-		d.fault = nil
-		return fault
-	}
+// forDelivery returns the fault for an attempt whose event has one of these names.
+func (f *faults) forDelivery(names ...string) DeliveryFault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.deliveries {
 		fault := &f.deliveries[i]
-		if fault.EventType != "" && fault.EventType != d.eventType {
+		if fault.EventType != "" && !slices.Contains(names, fault.EventType) {
 			continue
 		}
 		met := *fault
@@ -144,50 +140,4 @@ func spend[T any](list []T, i int, times *int) []T {
 	}
 	*times--
 	return list
-}
-
-// holdLimit is how long a held delivery waits for another to overtake it.
-const holdLimit = time.Second
-
-// holdings are the deliveries that are held back.
-type holdings struct {
-	mu   sync.Mutex
-	list []*delivery
-}
-
-// holdBack keeps a delivery until the next attempt of another, or the limit.
-func (s *Simulator) holdBack(d *delivery, fault DeliveryFault) {
-	fault.HoldBack = false
-	d.fault = &fault
-	s.held.mu.Lock()
-	s.held.list = append(s.held.list, d)
-	s.held.mu.Unlock()
-	s.after(s.shorten(holdLimit), func() {
-		if s.held.take(d) {
-			s.deliver(d)
-		}
-	})
-}
-
-// letGo sends what is held back.
-func (s *Simulator) letGo() {
-	s.held.mu.Lock()
-	freed := s.held.list
-	s.held.list = nil
-	s.held.mu.Unlock()
-	for _, d := range freed {
-		s.after(0, func() { s.deliver(d) })
-	}
-}
-
-// take reports whether the delivery was still held.
-func (h *holdings) take(d *delivery) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	i := slices.Index(h.list, d)
-	if i < 0 {
-		return false
-	}
-	h.list = slices.Delete(h.list, i, i+1)
-	return true
 }

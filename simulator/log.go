@@ -11,7 +11,11 @@ import (
 type Attempt struct {
 	ID        string
 	ProjectID string
+	// EventType is the name of the registration, or under which a channel takes
+	// the event.
 	EventType string
+	// ChannelID is empty for the attempts of a registration.
+	ChannelID string
 	URL       string
 	// Number counts the attempts of one event, from 1.
 	Number int
@@ -39,44 +43,22 @@ func (a Attempt) status() string {
 	return "failed"
 }
 
-// deliveryLog is the attempts of one event type, the oldest first.
+// deliveryLog is the attempts for one recipient, the oldest first.
 type deliveryLog struct {
 	attempts []Attempt
 	seq      int
 }
 
-// log keeps an attempt.
-func (p *project) log(a Attempt) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l, ok := p.logs[a.EventType]
-	if !ok {
-		l = &deliveryLog{}
-		p.logs[a.EventType] = l
-	}
+// add keeps an attempt, and of all attempts the newest.
+func (l *deliveryLog) add(a Attempt, history int) {
 	l.seq++
 	a.seq = l.seq
-	l.attempts = bounded(append(l.attempts, a), p.history)
-}
-
-// bounded drops the oldest entries past a limit. It drops a tenth at a time, so
-// that a full list is not moved for each new entry.
-func bounded[T any](list []T, limit int) []T {
-	if len(list) <= limit+limit/10 {
-		return list
-	}
-	return append([]T(nil), list[len(list)-limit:]...)
+	l.attempts = bounded(append(l.attempts, a), history)
 }
 
 // page returns up to size attempts, the newest first, that are older than the
 // attempt with the number before; 0 means from the newest.
-func (p *project) page(eventType string, size, before int) (page []Attempt, more bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l, ok := p.logs[eventType]
-	if !ok {
-		return nil, false
-	}
+func (l *deliveryLog) page(size, before int) (page []Attempt, more bool) {
 	end := len(l.attempts)
 	if before > 0 {
 		end, _ = slices.BinarySearchFunc(l.attempts, before, func(a Attempt, seq int) int { return a.seq - seq })
@@ -85,21 +67,6 @@ func (p *project) page(eventType string, size, before int) (page []Attempt, more
 	page = slices.Clone(l.attempts[start:end])
 	slices.Reverse(page)
 	return page, start > 0
-}
-
-// Attempts returns what the delivery log holds of an event type, the oldest
-// first. An empty projectID means the first project.
-func (s *Simulator) Attempts(projectID, eventType string) []Attempt {
-	p, ok := s.project(projectID)
-	if !ok {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l, ok := p.logs[eventType]; ok {
-		return slices.Clone(l.attempts)
-	}
-	return nil
 }
 
 // A cursor is the number of the last attempt of a page, in base64.

@@ -1,11 +1,18 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+)
+
+// The defaults of [New].
+const (
+	DefaultAPIKey  = "sk_simulator"
+	DefaultProject = "00000000-0000-4000-8000-000000000001"
 )
 
 // Option changes how a [Simulator] works.
@@ -34,7 +41,7 @@ type settings struct {
 func defaults() settings {
 	return settings{
 		apiKey: DefaultAPIKey, projects: []string{DefaultProject}, clock: time.Now, speed: 1,
-		attempts: 6, firstWait: time.Second, longestWait: 5 * time.Minute, timeout: 10 * time.Second,
+		attempts: 4, firstWait: time.Second, longestWait: 5 * time.Minute, timeout: 10 * time.Second,
 		layout: LayoutData, workers: 16, backlog: 1024, history: 100_000,
 	}
 }
@@ -52,10 +59,10 @@ func WithProjects(ids ...string) Option { return func(s *settings) { s.projects 
 // are written and signed stay real. The default is 1.
 func WithSpeed(factor float64) Option { return func(s *settings) { s.speed = factor } }
 
-// WithAttempts sets how often an event is sent at most (the default is 6 times),
-// the wait before the second attempt (1 s) and the longest wait (5 min). Waits
-// double. The platform's own numbers are not documented. One attempt turns
-// retries off.
+// WithAttempts sets how often an event is sent at most (the default is 4 times, as
+// the platform was observed to do), the wait before the second attempt (1 s) and
+// the longest wait (5 min). Waits double; how long the platform waits is not
+// known. One attempt turns retries off.
 func WithAttempts(n int, first, longest time.Duration) Option {
 	return func(s *settings) { s.attempts, s.firstWait, s.longestWait = n, first, longest }
 }
@@ -63,7 +70,7 @@ func WithAttempts(n int, first, longest time.Duration) Option {
 // WithDeliveryTimeout bounds one attempt. The default is 10 s.
 func WithDeliveryTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// WithRotationOverlap signs with the old secret beside the new one for this long
+// WithRotationOverlap signs with both the old and the new secret for this long
 // after a rotation. The default is 0: the old secret is invalid at once, as the
 // platform documents.
 func WithRotationOverlap(d time.Duration) Option { return func(s *settings) { s.overlap = d } }
@@ -89,13 +96,12 @@ func WithBacklog(n int) Option { return func(s *settings) { s.backlog = n } }
 
 // WithHistory sets how many attempts are kept for each event type of a project,
 // and how many notifications and wakeups for each project or agent. The oldest
-// go first, once a tenth more than that has come together. The default is
-// 100,000.
+// go first, once there are a tenth more. The default is 100,000.
 func WithHistory(n int) Option { return func(s *settings) { s.history = n } }
 
 // WithHTTPClient sets the client that makes the deliveries. A copy is used, and
-// it follows no redirect. The default is a client of the simulator's own, which
-// keeps a connection for each worker.
+// it follows no redirect. The default client keeps a connection for each
+// worker.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
 
 // WithClock sets the time that is written and signed. Waits go by the system's
@@ -105,6 +111,14 @@ func WithClock(now func() time.Time) Option { return func(s *settings) { s.clock
 // WithObserver calls fn after each attempt, from the goroutine that made it, so
 // several calls may run at a time. The default is none.
 func WithObserver(fn func(Attempt)) Option { return func(s *settings) { s.observer = fn } }
+
+// shorten turns a time of the platform into one of this process.
+func (s *settings) shorten(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.speed)
+}
+
+// ErrInvalidOption means that an option was given a value that it cannot have.
+var ErrInvalidOption = errors.New("simulator: invalid option")
 
 func (s *settings) check() error {
 	for _, rule := range []struct {

@@ -43,8 +43,8 @@ func writeProblem(w http.ResponseWriter, p problem) {
 	write(w, "application/problem+json", p.Status, p)
 }
 
-func writeJSON(w http.ResponseWriter, answer any) {
-	write(w, "application/json", http.StatusOK, answer)
+func writeJSON(w http.ResponseWriter, status int, answer any) {
+	write(w, "application/json", status, answer)
 }
 
 func write(w http.ResponseWriter, contentType string, status int, answer any) {
@@ -131,6 +131,14 @@ func (f field) fits(value json.RawMessage) bool {
 	}
 	return !isNull && json.Unmarshal(value, new(map[string]json.RawMessage)) == nil
 }
+
+// The limits of the lists.
+const (
+	defaultLimit    = 50
+	maxPageSize     = 500
+	maxAgentLimit   = 500
+	maxProjectLimit = 200
+)
 
 // intParam reads a number of the query that has bounds.
 func intParam(r *http.Request, name string, most int) (int, error) {

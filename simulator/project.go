@@ -3,23 +3,27 @@ package simulator
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"time"
 )
 
-// project is the registrations, delivery logs and notifications of a project.
+// project is the registrations, channels, delivery logs and notifications of a
+// project.
 type project struct {
 	id      string
 	history int
 
+	channels      channels
+	notifications notifications
+
 	mu            sync.Mutex
 	registrations map[string]*registration
 	order         []string // of the registrations, as they came
-	logs          map[string]*deliveryLog
-	notifications []notification
+	logs          map[recipient]*deliveryLog
 }
 
-// registration is the URL of one event type.
+// registration is the URL of one event type, under one of its names.
 type registration struct {
 	eventType  string
 	url        string
@@ -31,17 +35,11 @@ type registration struct {
 	updated    time.Time
 }
 
-// target is a registration as one attempt sees it.
-type target struct {
-	url, authHeader string
-	secrets         []string
-}
-
 func newProject(id string, history int) *project {
 	return &project{
 		id: id, history: history,
 		registrations: map[string]*registration{},
-		logs:          map[string]*deliveryLog{},
+		logs:          map[recipient]*deliveryLog{},
 	}
 }
 
@@ -67,11 +65,65 @@ func (p *project) register(eventType, url, authHeader string, now time.Time) (se
 	return secret
 }
 
-func (p *project) registered(eventType string) bool {
+// name returns the name under which an event is registered, or else the first of
+// its names.
+func (p *project) name(names []string) (name string, registered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, ok := p.registrations[eventType]
-	return ok
+	for _, name := range names {
+		if _, ok := p.registrations[name]; ok {
+			return name, true
+		}
+	}
+	return names[0], false
+}
+
+// recipients returns where an event with these names goes. Where several of them
+// are registered, the first takes it.
+func (p *project) recipients(names []string, agentID string) []recipient {
+	var all []recipient
+	if name, ok := p.name(names); ok {
+		all = append(all, recipient{eventType: name})
+	}
+	for _, c := range p.channels.all() {
+		if name, ok := c.wants(names, agentID); ok {
+			all = append(all, recipient{name, c.ID})
+		}
+	}
+	return all
+}
+
+// log keeps an attempt.
+func (p *project) log(a Attempt) {
+	to := recipient{a.EventType, a.ChannelID}.log()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.logs[to]
+	if !ok {
+		l = &deliveryLog{}
+		p.logs[to] = l
+	}
+	l.add(a, p.history)
+}
+
+// page returns a page of the attempts for a recipient, see [deliveryLog.page].
+func (p *project) page(to recipient, size, before int) (page []Attempt, more bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l, ok := p.logs[to]; ok {
+		return l.page(size, before)
+	}
+	return nil, false
+}
+
+// attempts returns all attempts for a recipient, the oldest first.
+func (p *project) attempts(to recipient) []Attempt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l, ok := p.logs[to]; ok {
+		return slices.Clone(l.attempts)
+	}
+	return nil
 }
 
 // list returns copies in the order of registration.
@@ -115,10 +167,17 @@ func (p *project) rotate(eventType string, now time.Time) (secret string, ok boo
 }
 
 // target returns where an attempt goes and what signs it, the newest first.
-func (p *project) target(eventType string, now time.Time, overlap time.Duration) (target, bool) {
+func (p *project) target(to recipient, now time.Time, overlap time.Duration) (target, bool) {
+	if to.channel != "" {
+		c, ok := p.channels.find(to.channel)
+		if !ok || !*c.Active {
+			return target{}, false
+		}
+		return c.target(now, overlap), true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r, ok := p.registrations[eventType]
+	r, ok := p.registrations[to.eventType]
 	if !ok {
 		return target{}, false
 	}

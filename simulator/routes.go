@@ -21,7 +21,7 @@ type route struct {
 	handle func(*Simulator) handler
 }
 
-// routes are all calls. Those of a project stand once more without it, for the
+// routes are all calls. Those of a project are there without it as well, for the
 // project of the API key.
 var routes = []route{
 	{"GET /webhooks", (*Simulator).listWebhooks},
@@ -34,6 +34,16 @@ var routes = []route{
 	{"DELETE /projects/{projectId}/webhooks/{eventType}", (*Simulator).deleteWebhook},
 	{"GET /projects/{projectId}/webhooks/{eventType}/attempts", (*Simulator).listAttempts},
 	{"POST /projects/{projectId}/webhooks/{eventType}/rotate-secret", (*Simulator).rotateSecret},
+	{"GET /channels", (*Simulator).listChannels},
+	{"POST /channels", (*Simulator).createChannel},
+	{"GET /channels/{channelId}", (*Simulator).getChannel},
+	{"PUT /channels/{channelId}", (*Simulator).updateChannel},
+	{"DELETE /channels/{channelId}", (*Simulator).deleteChannel},
+	{"GET /projects/{projectId}/channels", (*Simulator).listChannels},
+	{"POST /projects/{projectId}/channels", (*Simulator).createChannel},
+	{"GET /projects/{projectId}/channels/{channelId}", (*Simulator).getChannel},
+	{"PUT /projects/{projectId}/channels/{channelId}", (*Simulator).updateChannel},
+	{"DELETE /projects/{projectId}/channels/{channelId}", (*Simulator).deleteChannel},
 	{"GET /projects/{projectId}/notifications", (*Simulator).listNotifications},
 	{"POST /projects/{projectId}/notifications/acknowledge", (*Simulator).acknowledge},
 	{"POST /projects/{projectId}/notifications/acknowledge-all", (*Simulator).acknowledgeAll},
@@ -67,18 +77,18 @@ func (s *Simulator) newRoutes() *http.ServeMux {
 
 // ServeHTTP answers the calls of the API.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
+	if escaped := r.URL.EscapedPath(); escaped == "" || path.Clean(escaped) != escaped {
 		s.notFound(w, r) // instead of the redirect of the mux
 		return
 	}
 	s.routes.ServeHTTP(w, r)
 }
 
-// serve wraps a call into what all have in common.
+// serve wraps a call with what all calls have in common.
 func (s *Simulator) serve(call string, handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := s.faults.forCall(call)
-		if !s.pause(fault.Delay) || fault.Drop {
+		if !pause(s.ctx, fault.Delay) || fault.Drop {
 			panic(http.ErrAbortHandler)
 		}
 		if fault.Status != 0 || fault.HTML {
@@ -97,7 +107,11 @@ func (s *Simulator) serve(call string, handle handler) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		writeJSON(w, answer)
+		if c, ok := answer.(created); ok {
+			writeJSON(w, http.StatusCreated, c.answer)
+			return
+		}
+		writeJSON(w, http.StatusOK, answer)
 	})
 }
 
@@ -144,7 +158,7 @@ func (s *Simulator) notFound(w http.ResponseWriter, r *http.Request) {
 			allowed = append(allowed, method)
 		}
 	}
-	if len(allowed) > 0 && r.URL.Path == path.Clean(r.URL.Path) {
+	if len(allowed) > 0 && r.URL.EscapedPath() == path.Clean(r.URL.EscapedPath()) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		writeProblem(w, fail(http.StatusMethodNotAllowed, "the call takes %s", strings.Join(allowed, ", ")))
 		return

@@ -4,16 +4,19 @@
 //
 //	sim, err := simulator.New()
 //	defer sim.Close()
-//	platform := httptest.NewServer(sim) // the API is at platform.URL + simulator.BasePath
+//	platform := httptest.NewServer(sim) // what SONZAI_BASE_URL means is platform.URL
 //	…register a URL through the API, then:
 //	id, err := sim.Emit(ctx, simulator.Event{Type: "agent.message", AgentID: "agent_1", Data: data})
 //	err = sim.Wait(ctx) // every delivery is settled
 //
 // The calls, their JSON, their limits and their problem documents follow the
 // platform's OpenAPI document. What that leaves open is chosen so: agents exist
-// as soon as they are named; the webhook calls without a project speak of the
-// first project; an event is pushed to the registration of its type, if there is
-// one, and can be polled as well; a delivery log outlives its registration.
+// as soon as they are named; the calls without a project are about the first
+// project; a registration has the name that it was given, and an event is pushed
+// to one registration, that of its type or else that of another known name of the
+// type; it can be polled as well, under the same name; a delivery log outlives its
+// registration. A channel also gets the events that it asks for, signed in the same
+// way with the secret in its config.
 //
 // All state is in memory and bounded, see [WithHistory].
 package simulator
@@ -27,50 +30,29 @@ import (
 	"time"
 )
 
-// BasePath is where the API lives below the address of the simulator.
+// BasePath is where the API lives below the address of the simulator. A client
+// that is given the bare address, as the platform's SDKs are, adds it.
 const BasePath = "/api/v1"
 
-// The defaults of [New].
-const (
-	DefaultAPIKey  = "sk_simulator"
-	DefaultProject = "00000000-0000-4000-8000-000000000001"
-)
-
-// The errors of this package, matched with [errors.Is].
-var (
-	// ErrInvalidOption: an option was given a value that it cannot have.
-	ErrInvalidOption = errors.New("simulator: invalid option")
-	// ErrInvalidEvent: an event cannot be sent as it stands.
-	ErrInvalidEvent = errors.New("simulator: invalid event")
-	// ErrInvalidFault: a fault names no call, or nothing that goes wrong.
-	ErrInvalidFault = errors.New("simulator: invalid fault")
-	// ErrClosed: [Simulator.Close] was called.
-	ErrClosed = errors.New("simulator: closed")
-)
+// ErrClosed means that [Simulator.Close] was called.
+var ErrClosed = errors.New("simulator: closed")
 
 // Simulator is the platform. It is safe for concurrent use.
 type Simulator struct {
-	settings settings
-	routes   *http.ServeMux
-	client   *http.Client
-	faults   faults
-	projects map[string]*project
+	settings  settings
+	routes    *http.ServeMux
+	projects  map[string]*project
+	agents    agents
+	faults    faults
+	deliverer *deliverer
 
-	mu     sync.Mutex // guards agents and what is in them
-	agents map[string]*agent
-
-	agenda  *agenda
-	slots   chan struct{} // one for each event whose first attempt is not over
-	held    holdings
-	pending pending
-	stats   counters
-
-	ctx    context.Context
+	ctx    context.Context // done when the simulator is closed
 	cancel context.CancelCauseFunc
 	owned  sync.WaitGroup
 }
 
-// New starts a simulator. [Simulator.Close] ends it.
+// New starts a simulator. [Simulator.Close] ends it. The errors wrap
+// [ErrInvalidOption].
 func New(opts ...Option) (*Simulator, error) {
 	s := defaults()
 	for _, opt := range opts {
@@ -81,20 +63,18 @@ func New(opts ...Option) (*Simulator, error) {
 	}
 	sim := &Simulator{
 		settings: s,
-		client:   deliveryClient(s),
 		projects: map[string]*project{},
-		agents:   map[string]*agent{},
-		agenda:   newAgenda(),
-		slots:    make(chan struct{}, s.backlog),
+		agents:   agents{history: s.history, byID: map[string]*agent{}},
 	}
 	for _, id := range s.projects {
 		sim.projects[id] = newProject(id, s.history)
 	}
 	sim.ctx, sim.cancel = context.WithCancelCause(context.Background())
+	sim.deliverer = newDeliverer(sim.ctx, s, &sim.faults)
 	sim.routes = sim.newRoutes()
-	sim.owned.Go(func() { sim.agenda.run(sim.ctx) })
+	sim.owned.Go(func() { sim.deliverer.scheduler.run(sim.ctx) })
 	for range s.workers {
-		sim.owned.Go(func() { sim.agenda.work(sim.ctx) })
+		sim.owned.Go(func() { sim.deliverer.scheduler.work(sim.ctx) })
 	}
 	return sim, nil
 }
@@ -104,26 +84,67 @@ func New(opts ...Option) (*Simulator, error) {
 func (s *Simulator) Close() {
 	s.cancel(ErrClosed)
 	s.owned.Wait()
-	s.client.CloseIdleConnections()
+	s.deliverer.client.CloseIdleConnections()
 }
 
 // Wait returns when no delivery is under way or waits to be tried again. Wakeups
 // that are not due do not count.
 func (s *Simulator) Wait(ctx context.Context) error {
+	pending := &s.deliverer.pending
 	select {
-	case <-s.pending.none():
+	case <-pending.none():
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("simulator: %d deliveries are not settled: %w", s.pending.count(), context.Cause(ctx))
+		return fmt.Errorf("simulator: %d deliveries are not settled: %w", pending.count(), context.Cause(ctx))
 	case <-s.ctx.Done():
 		return ErrClosed
 	}
 }
 
-// shorten turns a time of the platform into one of this process.
-func (s *Simulator) shorten(d time.Duration) time.Duration {
-	return time.Duration(float64(d) / s.settings.speed)
+// Stats returns the counts. They are read one after the other, so they agree
+// only while nothing is pending.
+func (s *Simulator) Stats() Stats {
+	stats := &s.deliverer.stats
+	return Stats{
+		Emitted: stats.emitted.Load(), Attempts: stats.attempts.Load(),
+		Delivered: stats.delivered.Load(), Failed: stats.failed.Load(),
+		Pending: int64(s.deliverer.pending.count()),
+	}
 }
+
+// Attempts returns what the delivery log holds of the registration with this name,
+// the oldest first. An empty projectID means the first project.
+func (s *Simulator) Attempts(projectID, eventType string) []Attempt {
+	if p, ok := s.project(projectID); ok {
+		return p.attempts(recipient{eventType: eventType})
+	}
+	return nil
+}
+
+// ChannelAttempts returns the attempts to deliver to a channel, the oldest first.
+// The platform is not known to list them. An empty projectID means the first
+// project.
+func (s *Simulator) ChannelAttempts(projectID, channelID string) []Attempt {
+	if p, ok := s.project(projectID); ok {
+		return p.attempts(recipient{channel: channelID})
+	}
+	return nil
+}
+
+// MisbehaveDeliveries adds a fault. Where several fit an attempt, the one added
+// last counts. The error wraps [ErrInvalidFault].
+func (s *Simulator) MisbehaveDeliveries(fault DeliveryFault) error {
+	return s.faults.addForDeliveries(fault)
+}
+
+// MisbehaveCalls adds a fault. Where several fit a call, the one added last
+// counts. The error wraps [ErrInvalidFault].
+func (s *Simulator) MisbehaveCalls(fault CallFault) error {
+	return s.faults.addForCalls(fault, Calls())
+}
+
+// Behave ends all faults.
+func (s *Simulator) Behave() { s.faults.clear() }
 
 // now is the time that is written and signed.
 func (s *Simulator) now() time.Time { return s.settings.clock() }

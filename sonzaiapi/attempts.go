@@ -110,7 +110,7 @@ type attemptsPage struct {
 }
 
 func (w Webhooks) attemptsPage(ctx context.Context, eventType string, size int, cursor string) (attemptsPage, error) {
-	k := get(w.path(eventType, "attempts")...)
+	k := get(w.path("webhooks", eventType, "attempts")...)
 	k.query = url.Values{}
 	if err := k.limit("page_size", size, maxPageSize); err != nil {
 		return attemptsPage{}, err

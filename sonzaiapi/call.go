@@ -15,11 +15,11 @@ import (
 
 // call is one call of the platform.
 type call struct {
-	method string
-	path   []string // segments, not escaped yet
-	query  url.Values
-	body   any
-	secret string // what of the body must not be printed
+	method  string
+	path    []string // segments, not escaped yet
+	query   url.Values
+	body    any
+	secrets []string // what of the body must not be printed
 }
 
 func get(path ...string) call    { return call{method: http.MethodGet, path: path} }
@@ -36,7 +36,7 @@ func (k call) escaped() string {
 	return b.String()
 }
 
-// check refuses segments that a server would take for another path.
+// check refuses segments that would change which path a server sees.
 func (k call) check() error {
 	for _, segment := range k.path {
 		if segment == "" || segment == "." || segment == ".." {
@@ -206,12 +206,14 @@ func (c *Client) problem(k call, response *http.Response, answer []byte) *Error 
 	return e
 }
 
-// foreign makes a text of the platform fit to be printed: it may repeat what the
-// call sent.
+// foreign makes a text of the platform safe to print. It may repeat what the call
+// sent.
 func (c *Client) foreign(k call, text string) string {
 	text = c.redact(text)
-	if k.secret != "" {
-		text = strings.ReplaceAll(text, k.secret, redacted)
+	for _, secret := range k.secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
 	}
 	return oneLine(text)
 }

@@ -1,13 +1,13 @@
-// Package sonzaiapi calls the webhook, notification and wakeup endpoints of the
-// Sonzai platform, and nothing else of it.
+// Package sonzaiapi calls the webhook, channel, notification and wakeup endpoints
+// of the Sonzai platform, and no others.
 //
 //	client, err := sonzaiapi.New("") // the key is read from SONZAI_API_KEY
 //	secret, err := client.Webhooks().Register(ctx, "agent.message", sonzaiapi.Target{URL: url})
 //	for attempt, err := range client.Webhooks().Attempts(ctx, "agent.message", 0) { … }
 //
-// A call hangs on what it is about: [Client.Webhooks] for the project that the
-// API key belongs to, [Client.Project] for a project by its id, [Client.Agent]
-// for an agent.
+// A call is a method of what it is about: [Client.Webhooks] and [Client.Channels]
+// of the tenant that the API key belongs to, [Client.Project] of a project by its
+// id, [Client.Agent] of an agent.
 //
 // Every error is an [*Error]; match its kind with [errors.Is]. GET and DELETE
 // calls are tried again, see [WithRetries]; PUT and POST never are, because the
@@ -29,7 +29,10 @@ import (
 )
 
 // DefaultBaseURL is where the platform's documentation places its API.
-const DefaultBaseURL = "https://api.sonz.ai/api/v1"
+const DefaultBaseURL = "https://api.sonz.ai" + BasePath
+
+// BasePath is the path of the API below the platform's host.
+const BasePath = "/api/v1"
 
 // The environment variables that [New] reads.
 const (
@@ -37,12 +40,11 @@ const (
 	EnvBaseURL = "SONZAI_BASE_URL"
 )
 
-// Client calls the platform. It is safe for concurrent use, and it prints as
-// its package name alone: neither the key nor the base URL is in any format of
-// it.
+// Client calls the platform. It is safe for concurrent use. It prints as its type
+// name, whatever the verb, and never shows the key or the base URL.
 type Client struct {
-	// What is not to be printed is held in functions: fmt shows the fields of a
-	// client that lies in a field of another struct.
+	// What must not be printed is held in functions: fmt shows the fields of a
+	// client that is a field of another struct.
 	address   func(path string) string
 	authorize func(*http.Request)
 	redact    func(string) string
@@ -101,6 +103,9 @@ type Project struct {
 // Project returns the calls of the project with this id.
 func (c *Client) Project(id string) Project { return Project{c, id} }
 
+// ID returns the id of the project.
+func (p Project) ID() string { return p.id }
+
 // Agent is the calls of one agent.
 type Agent struct {
 	client *Client
@@ -110,8 +115,8 @@ type Agent struct {
 // Agent returns the calls of the agent with this id or name.
 func (c *Client) Agent(id string) Agent { return Agent{c, id} }
 
-// The formats of a client. The methods have value receivers, so that a copy is
-// no more talkative than the pointer.
+// The formats of a client. The methods have value receivers, so that a copy of a
+// client shows no more than the pointer.
 
 // String returns "sonzaiapi.Client".
 func (c Client) String() string { return "sonzaiapi.Client" }

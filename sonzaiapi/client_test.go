@@ -285,7 +285,7 @@ func TestAWrongCallIsNotSent(t *testing.T) {
 			}
 			return nil
 		},
-		"a wakeup for nobody": func() error {
+		"a wakeup without a user": func() error {
 			_, err := client.Agent("a").ScheduleWakeup(ctx, sonzaiapi.WakeupRequest{CheckType: "c", Intent: "i"})
 			return err
 		},

@@ -41,10 +41,15 @@ func newPlatform(t *testing.T, opts ...simulator.Option) platform {
 // newReceiver answers every delivery with the status.
 func newReceiver(t *testing.T, status int) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return newHandler(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(`{"code":"seen"}`))
-	}))
+	})
+}
+
+func newHandler(t *testing.T, handle http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
 	return server
 }
@@ -55,6 +60,8 @@ func TestEveryCallKeepsToThePlatformsDocument(t *testing.T) {
 	receiver := newReceiver(t, http.StatusOK)
 	useWebhooks(t, p, p.client.Webhooks(), simulator.DefaultProject, receiver.URL)
 	useWebhooks(t, p, p.client.Project(otherProject).Webhooks(), otherProject, receiver.URL)
+	useChannels(t, p.client.Channels(), simulator.DefaultProject, receiver.URL)
+	useChannels(t, p.client.Project(otherProject).Channels(), otherProject, receiver.URL)
 	useProject(t, p)
 	useAgent(t, p)
 	require.Empty(t, p.check.Missing(), "calls that the client cannot make")

@@ -13,8 +13,8 @@ import (
 
 // The kinds of an [*Error], matched with [errors.Is].
 var (
-	// ErrInvalidRequest: the call is wrong as it stands, so the client or the
-	// platform (400, 413, 422 and the other 4xx without a kind) refused it.
+	// ErrInvalidRequest: the call is wrong; the client or the platform (400, 413,
+	// 422 and the other 4xx without a kind) refused it.
 	ErrInvalidRequest = errors.New("sonzaiapi: invalid request")
 	// ErrUnauthorized: 401, the API key is absent, wrong or revoked.
 	ErrUnauthorized = errors.New("sonzaiapi: unauthorized")
@@ -57,10 +57,9 @@ type Error struct {
 	// Status is the HTTP status, or 0 when no answer came.
 	Status int
 	// Type, Title, Detail and Instance are the members of the problem document
-	// (RFC 9457), as far as there was one.
+	// (RFC 9457), if there was one.
 	Type, Title, Detail, Instance string
-	// Errors are the single faults of a request, as far as the platform named
-	// them.
+	// Errors are the individual faults of a request, if the platform named them.
 	Errors []ErrorDetail
 	// RetryAfter is the wait that the platform asked for, or 0.
 	RetryAfter time.Duration
@@ -69,8 +68,8 @@ type Error struct {
 	cause error
 }
 
-// ErrorDetail is one fault of a request. The value that the platform repeats
-// beside it is not kept, because it may be a secret.
+// ErrorDetail is one fault of a request. The value that the platform repeats with
+// it is not kept, because it may be a secret.
 type ErrorDetail struct {
 	// Location is where the fault lies, such as "body.webhook_url".
 	Location string `json:"location"`
@@ -167,10 +166,12 @@ func kindOf(status int) error {
 // maxLine bounds what of a foreign text goes into an error.
 const maxLine = 500
 
-// oneLine keeps a foreign text from breaking lines or driving a terminal.
+// oneLine makes a foreign text safe to print: control and format characters (such as
+// those that change the direction of writing) and line separators become spaces, and
+// what is not UTF-8 becomes U+FFFD.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

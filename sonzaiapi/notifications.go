@@ -28,7 +28,7 @@ type AgentNotification struct {
 	Status     string `json:"status"`
 	CreatedAt  Time   `json:"created_at"`
 	ConsumedAt Time   `json:"consumed_at,omitzero"`
-	// Raw is the entry as it stood in the answer.
+	// Raw is the entry as the answer has it.
 	Raw json.RawMessage `json:"-"`
 }
 
@@ -49,8 +49,8 @@ func (n *AgentNotification) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// AgentQuery narrows [Agent.Notifications]. The zero value is what the platform
-// does by itself: the 50 pending messages of any user.
+// AgentQuery narrows [Agent.Notifications]. The zero value asks for
+// the platform's default: the 50 pending messages of any user.
 type AgentQuery struct {
 	Status string
 	UserID string
@@ -101,7 +101,7 @@ func (a Agent) Consume(ctx context.Context, messageID string) error {
 }
 
 // ProjectNotification is an event of a project that waits to be acknowledged.
-// Every event type can be polled so.
+// Events of every type can be polled this way.
 type ProjectNotification struct {
 	ID        string `json:"notification_id"`
 	ProjectID string `json:"project_id"`
@@ -116,8 +116,8 @@ type ProjectNotification struct {
 	ExpiresAt      Time            `json:"expires_at,omitzero"`
 }
 
-// ProjectQuery narrows [Project.Notifications]. The zero value is what the
-// platform does by itself: the 50 pending notifications of any agent and type.
+// ProjectQuery narrows [Project.Notifications]. The zero value asks
+// for the platform's default: the 50 pending notifications of any agent and type.
 type ProjectQuery struct {
 	AgentID   string
 	EventType string

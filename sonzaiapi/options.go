@@ -27,13 +27,16 @@ func defaults() settings {
 	}
 }
 
-// WithBaseURL sets the address of the API, version path included. The default
-// is the environment variable SONZAI_BASE_URL, else [DefaultBaseURL]. It must be
-// https; http is accepted for loopback addresses, where a simulator runs.
+// WithBaseURL sets the address of the API. An address without a path, such as
+// "https://api.sonz.ai", stands for the API below it, at [BasePath]; this is how
+// the platform's SDKs read SONZAI_BASE_URL. An address with a path is used as it
+// is. The default is the environment variable SONZAI_BASE_URL, else
+// [DefaultBaseURL]. It must be https; http is accepted for loopback addresses,
+// where a simulator runs.
 func WithBaseURL(base string) Option { return func(s *settings) { s.baseURL = base } }
 
 // WithHTTPClient sets the client that sends the requests, for a proxy or a
-// transport of your own. The default is [http.DefaultClient]. A copy is used,
+// custom transport. The default is [http.DefaultClient]. A copy is used,
 // and it follows no redirect.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
 
@@ -96,6 +99,9 @@ func (s *settings) parseBase() (*url.URL, error) {
 	case base.Scheme == "http" && !s.insecure && !isLoopback(base.Hostname()):
 		return nil, fmt.Errorf("%w: the base URL must be https, which keeps the API key secret; "+
 			"http is for loopback addresses", ErrInvalidOption)
+	}
+	if base.Path == "" {
+		base.Path = BasePath
 	}
 	return base, nil
 }

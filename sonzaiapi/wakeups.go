@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// WakeupRequest asks an agent to turn to a user by itself at a later time.
+// WakeupRequest asks an agent to contact a user at a later time.
 type WakeupRequest struct {
 	// UserID, CheckType and Intent are required: for whom, what kind of check,
 	// and why.
@@ -16,7 +16,7 @@ type WakeupRequest struct {
 	// At is when; it wins over DelayHours, which counts whole hours from now.
 	At         time.Time
 	DelayHours int
-	// Occasion, InterestTopic and EventDescription tell the agent more.
+	// Occasion, InterestTopic and EventDescription give the agent more context.
 	Occasion         string
 	InterestTopic    string
 	EventDescription string
@@ -46,14 +46,14 @@ type Wakeup struct {
 	CreatedAt        Time   `json:"created_at"`
 }
 
-// WakeupQuery narrows [Agent.Wakeups]. The zero value is what the platform does
-// by itself: 50 wakeups of any status.
+// WakeupQuery narrows [Agent.Wakeups]. The zero value asks for the
+// platform's default: 50 wakeups of any status.
 type WakeupQuery struct {
 	Status string // such as "pending" or "executed"
 	Limit  int    // 1 to 500
 }
 
-// ScheduleWakeup schedules a wakeup. It is not tried again by itself: a second
+// ScheduleWakeup schedules a wakeup. It is not retried: a second
 // call would schedule a second wakeup.
 func (a Agent) ScheduleWakeup(ctx context.Context, w WakeupRequest) (ScheduledWakeup, error) {
 	k := post("agents", a.id, "wakeups")

@@ -17,7 +17,13 @@ import (
 
 // MissedDelivery is an event that no attempt of the platform has delivered.
 type MissedDelivery struct {
+	// Type is the event type.
 	Type sonzaihook.EventType
+	// Name is the name of the registration in whose delivery log the last attempt
+	// is.
+	Name sonzaihook.EventType
+	// Project is the project of the registration, empty for the tenant's.
+	Project string
 	// EventID is the event id in the body, empty where it has none.
 	EventID string
 	// Attempts is how often the platform has tried, as far as its log goes.
@@ -25,7 +31,7 @@ type MissedDelivery struct {
 	// First and Last are when it tried first and last.
 	First, Last time.Time
 	// ResponseCode and Error are what came of the last attempt. A code of 0 means
-	// that nobody answered.
+	// that no answer came.
 	ResponseCode int
 	Error        string
 	// Body is what was sent, nil where the platform did not keep it. It must not
@@ -35,45 +41,55 @@ type MissedDelivery struct {
 	twin int // how many events before it have the same bytes and the same second
 }
 
-// Delivery returns what [Replay] hands to the receiver's Dispatch. SignedAt is
-// the second of the first attempt, or one after it where another event has the
-// same bytes and the same second: it is what tells apart events without an id.
+// Delivery returns what [Replay] passes to the receiver's Dispatch. SignedAt is
+// the second of the first attempt, or a later one where another event has the same
+// bytes and the same second: it distinguishes events without an id.
 func (m MissedDelivery) Delivery() *sonzaihook.Delivery {
 	signed := m.First.Truncate(time.Second).Add(time.Duration(m.twin) * time.Second)
-	return &sonzaihook.Delivery{Type: m.Type, SignedAt: signed, Source: sonzaihook.SourceReplay, Body: m.Body}
+	return replayed(m.Type, m.Name, m.Project, signed, m.Body)
 }
 
 // LogValue leaves out the body.
 func (m MissedDelivery) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("type", string(m.Type)), slog.String("event", m.EventID), slog.Int("attempts", m.Attempts),
-		slog.Time("last", m.Last), slog.Int("response_code", m.ResponseCode), slog.String("error", m.Error))
+		slog.String("type", brief(string(m.Type))), slog.String("event", brief(m.EventID)), slog.Int("attempts", m.Attempts),
+		slog.Time("last", m.Last), slog.Int("response_code", m.ResponseCode), slog.String("error", brief(m.Error)))
 }
 
-// Missed walks the delivery log of the event types to its end, and then yields
-// what none of the attempts has delivered, the oldest first: the receiver answered
-// with anything but 2xx, also with a final 4xx, or did not answer. What was last
-// tried before since is left out; the zero time leaves out nothing. Events that
-// the platform is still trying to deliver are yielded too.
+// replayed returns the delivery for a recorded body.
+func replayed(t, name sonzaihook.EventType, project string, signed time.Time, body []byte) *sonzaihook.Delivery {
+	return &sonzaihook.Delivery{
+		Type: t, Name: string(name), Project: project, SignedAt: signed, Source: sonzaihook.SourceReplay, Body: body,
+	}
+}
+
+// Missed walks the delivery logs of the registrations with these names to their
+// ends, and then yields what none of the attempts has delivered, the oldest first:
+// the receiver answered with anything but 2xx, also with a final 4xx, or did not
+// answer. What was last tried before since is left out; the zero time leaves out
+// nothing. Events that the platform is still trying to deliver are yielded too.
 //
-// Attempts do not say which event they belong to. Those with the same event id in
-// their body are one event; bodies without one are told apart by their bytes and
-// the number of the attempt.
+// The names go to the platform as they are given. Name both names of a type that
+// has two, so that what was delivered under one does not count as missed under the
+// other.
+//
+// Attempts do not say which event they belong to. Two belong to the same event if
+// a receiver would treat them as copies, see [sonzaihook.IdentityOf]. Bodies without
+// an id are distinguished by their bytes and the number of the attempt.
 //
 // An error of a call comes with a zero MissedDelivery and nothing else, because a
-// part of the log does not show what a later attempt has delivered.
-func Missed(ctx context.Context, webhooks sonzaiapi.Webhooks, types []sonzaihook.EventType, since time.Time) iter.Seq2[MissedDelivery, error] {
+// part of the log does not show what a later attempt delivered.
+func Missed(ctx context.Context, webhooks sonzaiapi.Webhooks, names []sonzaihook.EventType, since time.Time) iter.Seq2[MissedDelivery, error] {
 	return func(yield func(MissedDelivery, error) bool) {
+		err := checkNames(names)
 		var all []MissedDelivery
-		for _, t := range canonical(types) {
-			missed, err := missedOf(ctx, webhooks, t, since)
-			if err != nil {
-				yield(MissedDelivery{}, err)
-				return
-			}
-			all = append(all, missed...)
+		if err == nil {
+			all, err = missed(ctx, webhooks, gathered(names), since)
 		}
-		slices.SortStableFunc(all, func(a, b MissedDelivery) int { return a.First.Compare(b.First) })
+		if err != nil {
+			yield(MissedDelivery{}, err)
+			return
+		}
 		for _, m := range all {
 			if !yield(m, nil) {
 				return
@@ -82,22 +98,44 @@ func Missed(ctx context.Context, webhooks sonzaiapi.Webhooks, types []sonzaihook
 	}
 }
 
-// logPage is how many attempts a call asks for: the most that the platform lists.
-const logPage = 500
-
-func missedOf(ctx context.Context, webhooks sonzaiapi.Webhooks, t sonzaihook.EventType, since time.Time) ([]MissedDelivery, error) {
-	log := history{bodies: map[string]*records{}}
-	var horizon horizon
-	for attempt, err := range webhooks.Attempts(ctx, string(t), logPage) {
+func missed(ctx context.Context, webhooks sonzaiapi.Webhooks, families []family, since time.Time) ([]MissedDelivery, error) {
+	var all []MissedDelivery
+	for _, f := range families {
+		some, err := missedOf(ctx, webhooks, f, since)
 		if err != nil {
 			return nil, err
 		}
-		if horizon.passed(attempt.CreatedAt.Time, since) {
-			break
-		}
-		log.add(attempt)
+		all = append(all, some...)
 	}
-	return log.missed(t, since), nil
+	slices.SortStableFunc(all, func(a, b MissedDelivery) int { return a.First.Compare(b.First) })
+	return all, nil
+}
+
+// logPage is how many attempts a call asks for: the most that the platform lists.
+const logPage = 500
+
+// missedOf reads the logs of all names of a type, which may hold the same event. A
+// name chosen by default that the platform does not know is skipped if it knows
+// another name of the type.
+func missedOf(ctx context.Context, webhooks sonzaiapi.Webhooks, f family, since time.Time) ([]MissedDelivery, error) {
+	log := history{typ: f.typ, project: webhooks.ProjectID(), events: map[string]*records{}}
+	var absent error
+	known := false
+	for _, name := range f.names {
+		err := log.read(ctx, webhooks, name, since)
+		switch {
+		case err == nil:
+			known = true
+		case f.chosen && isRefusal(err):
+			absent = both(absent, err)
+		default:
+			return nil, err
+		}
+	}
+	if !known {
+		return nil, absent
+	}
+	return log.missed(since), nil
 }
 
 // horizon notices when a walk through the log has gone back far enough. That the
@@ -116,14 +154,32 @@ func (h *horizon) passed(at, since time.Time) bool {
 	return h.recent && at.Before(since.Add(-disorder))
 }
 
-// history is the attempts of one event type by the body that was sent.
+// history is the attempts of one event type by the event that was sent.
 type history struct {
-	bodies map[string]*records
+	typ     sonzaihook.EventType
+	project string
+	events  map[string]*records
 }
 
-// records are the attempts with the same event id, or without one with the same
+// read adds the attempts in the log of one name.
+func (h *history) read(ctx context.Context, webhooks sonzaiapi.Webhooks, name sonzaihook.EventType, since time.Time) error {
+	var horizon horizon
+	for attempt, err := range webhooks.Attempts(ctx, string(name), logPage) {
+		if err != nil {
+			return err
+		}
+		if horizon.passed(attempt.CreatedAt.Time, since) {
+			return nil
+		}
+		h.add(name, attempt)
+	}
+	return nil
+}
+
+// records are the attempts with the same identity, or without an id with the same
 // bytes.
 type records struct {
+	named     bool // an id in the event distinguishes it from others
 	eventID   string
 	body      sonzaiapi.Body
 	attempts  []record
@@ -132,6 +188,7 @@ type records struct {
 
 // record is an attempt without its body.
 type record struct {
+	name         sonzaihook.EventType
 	number, code int
 	at           time.Time
 	problem      string
@@ -139,29 +196,31 @@ type record struct {
 
 func (r record) delivered() bool { return r.code >= 200 && r.code <= 299 }
 
-func (h *history) add(a sonzaiapi.Attempt) {
-	id := eventID(a.RequestBody)
-	key := "id " + id
-	if id == "" {
+func (h *history) add(name sonzaihook.EventType, a sonzaiapi.Attempt) {
+	at := a.CreatedAt.Time
+	key, named := sonzaihook.IdentityOf(replayed(h.typ, name, h.project, at.Truncate(time.Second), a.RequestBody))
+	if !named {
 		sum := sha256.Sum256(a.RequestBody)
 		key = "body " + hex.EncodeToString(sum[:])
+	} else {
+		key = "id " + key
 	}
-	r := h.bodies[key]
+	r := h.events[key]
 	if r == nil {
-		r = &records{eventID: id, body: a.RequestBody}
-		h.bodies[key] = r
+		r = &records{named: named, eventID: eventID(a.RequestBody), body: a.RequestBody}
+		h.events[key] = r
 	}
-	if a.Delivered() && id != "" {
+	if a.Delivered() && named {
 		r.delivered, r.body, r.attempts = true, nil, nil // no need to keep it in memory
 	}
 	if !r.delivered {
-		r.attempts = append(r.attempts, record{a.Number, a.ResponseCode, a.CreatedAt.Time, a.ErrorMessage})
+		r.attempts = append(r.attempts, record{name, a.Number, a.ResponseCode, at, a.ErrorMessage})
 	}
 }
 
-func (h *history) missed(t sonzaihook.EventType, since time.Time) []MissedDelivery {
+func (h *history) missed(since time.Time) []MissedDelivery {
 	var all []MissedDelivery
-	for _, r := range h.bodies {
+	for _, r := range h.events {
 		next := int64(0) // the first second that no event with these bytes has
 		for _, attempts := range r.undelivered() {
 			first, last := attempts[0], attempts[len(attempts)-1]
@@ -171,7 +230,7 @@ func (h *history) missed(t sonzaihook.EventType, since time.Time) []MissedDelive
 				continue
 			}
 			all = append(all, MissedDelivery{
-				Type: t, EventID: r.eventID, Attempts: len(attempts), First: first.at, Last: last.at,
+				Type: h.typ, Name: last.name, Project: h.project, EventID: r.eventID, Attempts: len(attempts), First: first.at, Last: last.at,
 				ResponseCode: last.code, Error: last.problem, Body: r.body,
 				twin: int(second - first.at.Unix()),
 			})
@@ -189,7 +248,7 @@ func (r *records) undelivered() [][]record {
 	slices.SortStableFunc(r.attempts, func(a, b record) int {
 		return cmp.Or(a.at.Compare(b.at), a.number-b.number)
 	})
-	if r.eventID != "" {
+	if r.named {
 		return [][]record{r.attempts}
 	}
 	var open [][]record
@@ -207,14 +266,15 @@ func (r *records) undelivered() [][]record {
 	return open
 }
 
-// eventID returns the event id of a body, as the receiver reads it.
+// eventID returns the event id in a body, for display only: events are
+// distinguished by their identity.
 func eventID(body []byte) string {
-	var envelope struct {
-		EventID string `json:"event_id"`
-		ID      string `json:"id"`
+	envelope := object(body)
+	for _, name := range []string{"event_id", "id"} {
+		var id string
+		if json.Unmarshal(envelope[name], &id) == nil && id != "" {
+			return id
+		}
 	}
-	if json.Unmarshal(body, &envelope) != nil {
-		return ""
-	}
-	return cmp.Or(envelope.EventID, envelope.ID)
+	return ""
 }

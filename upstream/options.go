@@ -3,7 +3,6 @@ package upstream
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -17,7 +16,7 @@ const (
 )
 
 // Option changes what a function of this package does. An option that a function
-// has no use for changes nothing there.
+// has no use for is ignored there.
 type Option func(*settings)
 
 type settings struct {
@@ -34,9 +33,11 @@ type settings struct {
 	logger        *slog.Logger
 }
 
-// WithTypes narrows Subscribe, PollProject and Replay to these event types. The
-// default is the types for which the receiver has a callback, and for PollProject
-// every type.
+// WithTypes limits Subscribe, SubscribeChannel, PollProject and Replay to these
+// event types. Each goes to the platform as it is given: "agent.wakeup"
+// and "on_wakeup_ready" are two registrations, although both stand for one type.
+// The default is every known name of the types for which the receiver has a
+// callback, see [sonzaihook.WireNames], and for PollProject all notifications.
 func WithTypes(types ...sonzaihook.EventType) Option {
 	return func(s *settings) { s.types = types }
 }
@@ -49,19 +50,20 @@ func WithAuthHeader(v string) Option {
 }
 
 // WithSecretSink sets a function that is given each new secret before it is
-// installed, to save it: the platform tells a secret once. string(secret) is the
-// secret itself. An error of it is reported as [ErrSecretNotSaved], and the
-// secret is installed all the same. Subscribe and Rotate call it; the secret that
-// it replaces should be kept beside it until the grace of a rotation is over. The
-// default saves nothing, so that secrets end with the process.
+// installed, so that it can be saved: the platform returns a secret only once. The
+// function is given the name of the registration; string(secret) is the secret
+// itself. If it returns an error, the secret is installed all the same, and the
+// error is reported as [ErrSecretNotSaved]. Subscribe and Rotate call it. Keep the
+// previous secret as well until the grace of a rotation is over. By default nothing
+// is saved, and secrets are lost when the process ends.
 func WithSecretSink(save func(sonzaihook.EventType, sonzaiapi.Secret) error) Option {
 	return func(s *settings) { s.sink = save }
 }
 
-// WithRotateUnknown lets Subscribe ask for a new secret where an event type is
-// registered already and the receiver has no secret for it. Another server that
-// has the old secret then refuses what it is sent. The default is to leave such a
-// registration alone and to report [ErrSecretUnknown].
+// WithRotateUnknown lets Subscribe ask for a new secret where a name is already
+// registered and the receiver has no secret for it. Another server that has the old
+// secret then refuses its deliveries. The default is to leave such a registration
+// alone and to report [ErrSecretUnknown].
 func WithRotateUnknown() Option { return func(s *settings) { s.rotateUnknown = true } }
 
 // WithInterval sets the wait between two polls: shortest after one that found
@@ -105,32 +107,32 @@ func newSettings(options []Option) (*settings, error) {
 		return nil, fmt.Errorf("%w: WithInterval(%v, %v), it needs 0 < shortest <= longest", ErrInvalidOption, s.shortest, s.longest)
 	case s.logger == nil:
 		return nil, fmt.Errorf("%w: WithLogger(nil), use slog.DiscardHandler to be silent", ErrInvalidOption)
-	case slices.Contains(s.types, "") || slices.Contains(s.types, sonzaihook.AnyEvent):
-		return nil, fmt.Errorf("%w: WithTypes needs event types", ErrInvalidOption)
 	}
-	s.types = canonical(s.types)
+	if err := checkNames(s.types); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
-// typesOf returns the types that were asked for, or those with a callback.
-func (s *settings) typesOf(hooks *sonzaihook.Receiver) ([]sonzaihook.EventType, error) {
-	types := s.types
-	if len(types) == 0 {
-		types = hooks.Types()
+// families returns the names that were asked for, by type, or all known names of
+// the types that have a callback.
+func (s *settings) families(target Target) ([]family, error) {
+	if len(s.types) > 0 {
+		return gathered(s.types), nil
 	}
-	if len(types) == 0 {
+	var all []family
+	for _, t := range target.Types() {
+		f := family{typ: t, chosen: true}
+		for _, name := range sonzaihook.WireNames(t) {
+			f.names = append(f.names, sonzaihook.EventType(name))
+		}
+		if err := checkNames(f.names); err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	if len(all) == 0 {
 		return nil, fmt.Errorf("%w: the receiver has no callback for an event type: register one first, or use WithTypes", ErrInvalidOption)
 	}
-	return types, nil
-}
-
-// canonical returns the documented names of the types, each once.
-func canonical(types []sonzaihook.EventType) []sonzaihook.EventType {
-	var all []sonzaihook.EventType
-	for _, t := range types {
-		if t := sonzaihook.CanonicalType(string(t)); !slices.Contains(all, t) {
-			all = append(all, t)
-		}
-	}
-	return all
+	return all, nil
 }

@@ -40,18 +40,21 @@ type notification struct {
 type poller struct {
 	*settings
 	inbox
-	hooks    *sonzaihook.Receiver
+	target   Target
 	skip     map[string]bool // what waits and is not to be run again by now
 	refused  map[string]bool // of that, what was refused for good
 	answered bool            // the platform has answered once
 }
 
-func poll(ctx context.Context, hooks *sonzaihook.Receiver, options []Option, open func(*settings) inbox) error {
+func poll(ctx context.Context, target Target, project string, options []Option, open func(*settings) inbox) error {
 	s, err := newSettings(options)
 	if err != nil {
 		return err
 	}
-	p := &poller{settings: s, inbox: open(s), hooks: hooks, refused: map[string]bool{}}
+	if _, err := within(target, project); err != nil {
+		return err
+	}
+	p := &poller{settings: s, inbox: open(s), target: target, refused: map[string]bool{}}
 	if s.once {
 		return p.runOnce(ctx)
 	}
@@ -153,7 +156,7 @@ func (p *poller) handle(ctx context.Context, waiting []notification) (tally, err
 			stopped = context.Cause(ctx)
 			break
 		}
-		out := p.hooks.Dispatch(ctx, n.delivery)
+		out := p.target.Dispatch(ctx, n.delivery)
 		if errors.Is(out.Err, sonzaihook.ErrShuttingDown) {
 			stopped = fmt.Errorf("upstream: poll stopped: %w", out.Err)
 			break

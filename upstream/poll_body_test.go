@@ -33,7 +33,7 @@ func TestPayloadOfANotificationBecomesTheEventThatADeliveryHas(t *testing.T) {
 				ID: "ntf", ProjectID: "p", EventType: "agent.message", AgentID: "a", Payload: json.RawMessage(test.payload),
 			}
 			require.NoError(t, n.CreatedAt.UnmarshalText([]byte("2026-03-01T12:00:00Z")))
-			d := projectDelivery(n)
+			d := projectDelivery("p", n)
 			require.JSONEq(t, test.want, string(d.Body))
 			require.Equal(t, sonzaihook.EventMessage, d.Type)
 			require.Equal(t, sonzaihook.SourcePoll, d.Source)
@@ -51,14 +51,14 @@ func TestMessageInTheSpellingOfTheGuidesBecomesTheSameEvent(t *testing.T) {
 			t.Parallel()
 			var n sonzaiapi.AgentNotification
 			require.NoError(t, json.Unmarshal([]byte(entry), &n))
-			hooks, err := sonzaihook.New(SecretsSoFar(nil))
+			hooks, err := sonzaihook.New(InitialSecrets(nil), sonzaihook.WithIdentity(sonzaihook.NaturalIdentity))
 			require.NoError(t, err)
 			var got sonzaihook.Message
 			hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 				got = e.Data
 				return nil
 			})
-			out := hooks.Dispatch(t.Context(), messageDelivery(n))
+			out := hooks.Dispatch(t.Context(), messageDelivery("", n))
 			require.Equal(t, "agent.message:m", out.DeliveryID)
 			require.Equal(t, []string{"m", "birthday", "Hi"}, []string{got.MessageID, got.CheckType, got.Content})
 		})

@@ -11,39 +11,45 @@ import (
 )
 
 // PollProject fetches the events of a project that wait as notifications, of
-// every type or of those of [WithTypes], and runs the callbacks of the receiver
+// every type or of the names of [WithTypes], and runs the callbacks of the receiver
 // for them, one after the other, the first that the platform lists first. It is
-// for servers that no delivery can reach, and may run beside deliveries: an event
-// that came by push is not run again, see below.
+// for servers that no delivery can reach, and may run alongside deliveries: an
+// event that was pushed is not run again, see below.
 //
-// What becomes of a notification follows the outcome:
+// What happens to a notification depends on the outcome:
 //
 //   - handled, handled before or ignored (2xx): it is acknowledged, after the
 //     callbacks have returned. No callback for its type counts as ignored; name
-//     the types with WithTypes where somebody else takes the others;
+//     the types with WithTypes where another process takes the others;
 //   - failed, or a copy is running (5xx): it stays, and the next poll tries again;
-//   - refused for good (4xx), after OnDeadLetter was asked: it stays, for a
+//   - refused for good (4xx), after OnDeadLetter was called: it stays, for a
 //     process that can handle it, and this call does not run it again. With
 //     [WithAcknowledgeRefused] it is acknowledged.
 //
+// An event carries the project's id, as does a delivery that one of the project's
+// secrets verified. A receiver that has secrets of the tenant's registrations and
+// none of the project's gets it without one, as those deliveries do.
+//
 // The platform lists the first 200 only. As long as 200 stay, it does not show
-// what lies behind them.
+// the ones after them.
 //
 // The wait between polls is that of [WithInterval]. PollProject goes on until ctx
-// ends, and returns nil then; what a callback is busy with is finished and
-// acknowledged first. It returns an error that no wait will mend: a wrong key, an
-// unknown project, a receiver that is shut down.
+// ends, and returns nil then; a callback that is running finishes, and its
+// notification is acknowledged, first. It returns an error that waiting cannot fix:
+// a wrong key, an unknown project, a receiver that is shut down.
 //
-// A notification's payload is not documented: it is taken for the event's own
-// fields, or for the whole event if it has an event_type or an event_id. A whole
-// event is the same body as by push. Otherwise the notification's id stands in as
-// the event id, which is assumed to be that of the delivery, and CreatedAt is the
+// A notification's payload is not documented: it is taken as the fields of the
+// event, or as the whole event if it has an event_type or an event_id. A whole event
+// is the body that is pushed. Otherwise the notification's id is used as the event
+// id, which is assumed to be that of the delivery, and CreatedAt is the
 // notification's. [sonzaihook.NaturalIdentity] recognises messages, wakeups and
 // breakthroughs by their own ids and needs no such assumption.
-func PollProject(ctx context.Context, hooks *sonzaihook.Receiver, project sonzaiapi.Project, options ...Option) error {
-	return poll(ctx, hooks, options, func(s *settings) inbox {
+func PollProject(ctx context.Context, target Target, project sonzaiapi.Project, options ...Option) error {
+	return poll(ctx, target, project.ID(), options, func(s *settings) inbox {
 		return inbox{
-			fetch: func(ctx context.Context) ([]notification, bool, error) { return fetchProject(ctx, project, s.types) },
+			fetch: func(ctx context.Context) ([]notification, bool, error) {
+				return fetchProject(ctx, project, pushedAs(target, project.ID()), s.types)
+			},
 			settle: func(ctx context.Context, ids []string) (int, error) {
 				return acknowledge(ctx, project, ids)
 			},
@@ -51,8 +57,36 @@ func PollProject(ctx context.Context, hooks *sonzaihook.Receiver, project sonzai
 	})
 }
 
-// fetchProject lists the notifications of each type, or without types of all.
-func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzaihook.EventType) (all []notification, more bool, err error) {
+// pushedAs returns the project of a delivery that pushes an event of this project: a
+// receiver that has secrets of the tenant's registrations, and none of the project's,
+// gets it without one. So that [sonzaihook.NaturalIdentity] recognises it, the event
+// is polled with the same.
+func pushedAs(target Target, project string) string {
+	hooks, ok := target.(*sonzaihook.Receiver)
+	if !ok || project == "" {
+		return project
+	}
+	if hasSecrets(hooks) && !hasSecrets(hooks.Project(project)) {
+		return ""
+	}
+	return project
+}
+
+// hasSecrets reports whether a target has a secret for a type that has a callback.
+func hasSecrets(target Target) bool {
+	for _, t := range target.Types() {
+		for _, name := range sonzaihook.WireNames(t) {
+			if target.HasSecret(sonzaihook.EventType(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fetchProject lists the notifications of each type, or without types of all, as
+// events of the project that is called pushed where they are pushed.
+func fetchProject(ctx context.Context, project sonzaiapi.Project, pushed string, types []sonzaihook.EventType) (all []notification, more bool, err error) {
 	if len(types) == 0 {
 		types = []sonzaihook.EventType{""}
 	}
@@ -63,7 +97,7 @@ func fetchProject(ctx context.Context, project sonzaiapi.Project, types []sonzai
 		}
 		more = more || len(page) == pollPage
 		for _, n := range page {
-			all = append(all, notification{id: n.ID, delivery: projectDelivery(n)})
+			all = append(all, notification{id: n.ID, delivery: projectDelivery(pushed, n)})
 		}
 	}
 	return all, more, nil
@@ -82,16 +116,17 @@ func acknowledge(ctx context.Context, project sonzaiapi.Project, ids []string) (
 	return total, nil
 }
 
-func projectDelivery(n sonzaiapi.ProjectNotification) *sonzaihook.Delivery {
+func projectDelivery(project string, n sonzaiapi.ProjectNotification) *sonzaihook.Delivery {
 	return &sonzaihook.Delivery{
-		Type:   sonzaihook.EventType(n.EventType),
-		Source: sonzaihook.SourcePoll,
-		Body:   projectBody(n),
+		Type:    sonzaihook.EventType(n.EventType),
+		Source:  sonzaihook.SourcePoll,
+		Project: project,
+		Body:    projectBody(n),
 	}
 }
 
-// projectBody returns the payload if it is a whole event with an id, and else an
-// event round it.
+// projectBody returns the payload if it is a whole event with an id, and otherwise
+// an event that contains it.
 func projectBody(n sonzaiapi.ProjectNotification) []byte {
 	payload := unquoted(n.Payload)
 	event := object(payload)

@@ -40,7 +40,7 @@ func TestEveryTypeCanBePolledAndIsAcknowledgedAfterwards(t *testing.T) {
 	for _, typ := range types {
 		want = append(want, run{sonzaihook.SourcePoll, typ, p.emit(t, simulator.Event{Type: string(typ), AgentID: "agent_1"})})
 	}
-	p.emit(t, simulator.Event{Type: "nobody.listens"})
+	p.emit(t, simulator.Event{Type: "no.callback"})
 	pollOnce(t, p, hooks)
 	require.Equal(t, want, seen.all())
 	require.Zero(t, p.pending(t))
@@ -111,7 +111,7 @@ func TestMessageOfAnAgentIsConsumedOnceWhicheverWayItComes(t *testing.T) {
 
 	agent := p.client.Agent("agent_1")
 	require.NoError(t, upstream.PollAgent(t.Context(), hooks, agent, upstream.WithOnce()))
-	require.Equal(t, []string{"agent.message:msg_1", "agent.message:msg_2"}, seen.ids())
+	require.Equal(t, []sonzaihook.Source{sonzaihook.SourceWebhook, sonzaihook.SourcePoll}, seen.sources(), "msg_1 is not run again")
 	require.Equal(t, "Hello!", polled.Data.Content)
 	require.Equal(t, "agent_1", polled.AgentID)
 	require.Equal(t, "user_1", polled.UserID)

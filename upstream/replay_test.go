@@ -262,7 +262,7 @@ func TestAttemptsOfOneEventAreRecognisedByTheirBodyAndNumber(t *testing.T) {
 		"the beginning is gone from the log":    {log: []map[string]any{attempt(7, 7, 500, b), attempt(6, 6, 500, b)}, want: []int{2}},
 		"the platform did not keep the body":    {log: []map[string]any{attempt(1, 1, 500, "")}, want: []int{1}},
 		"numbers are not given":                 {log: []map[string]any{attempt(1, 0, 500, b), attempt(2, 0, 500, b)}, want: []int{1, 1}},
-		"an id that the envelope calls just id": {log: []map[string]any{attempt(1, 1, 500, `{"id":"x"}`), attempt(2, 1, 200, `{"id":"x","n":1}`)}},
+		"an id that the envelope calls just id": {log: []map[string]any{attempt(1, 1, 500, `{"id":"x"}`), attempt(2, 1, 200, `{"id":"x"}`)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,7 +63,7 @@ func TestCrashBetweenTheTwoStepsOfARotationIsRepairedByRotatingAgain(t *testing.
 	s.start(t, second)
 	lost := p.emit(t, say("msg_1"))
 	p.wait(t)
-	require.Equal(t, []int{401}, p.codes(message), "signed with a secret that nobody knows")
+	require.Equal(t, []int{401}, p.codes(message), "signed with a secret that no process knows")
 
 	require.NoError(t, upstream.Rotate(t.Context(), second, p.webhooks, message, time.Hour, upstream.WithSecretSink(v.save)))
 	next := p.emit(t, say("msg_2"))

@@ -31,7 +31,7 @@ type platform struct {
 	project  sonzaiapi.Project
 }
 
-// newPlatform tries each delivery up to six times within a fraction of a second.
+// newPlatform tries each delivery up to four times within a fraction of a second.
 func newPlatform(t *testing.T, opts ...simulator.Option) platform {
 	t.Helper()
 	sim, err := simulator.New(append([]simulator.Option{simulator.WithSpeed(100)}, opts...)...)
@@ -122,16 +122,27 @@ func (l *ledger) listen(hooks *sonzaihook.Receiver, types ...sonzaihook.EventTyp
 			if err := next(ctx, d); err != nil {
 				return err
 			}
-			l.note(run{d.Source, d.Type, d.ID})
+			l.note(run{d.Source, d.Type, eventID(d)})
 			return nil
 		}
 	})
 }
 
+// eventID is the id in the body, or else the identity of the delivery.
+func eventID(d *sonzaihook.Delivery) string {
+	var event struct {
+		ID string `json:"event_id"`
+	}
+	if json.Unmarshal(d.Body, &event) == nil && event.ID != "" {
+		return event.ID
+	}
+	return d.ID
+}
+
 // newHooks returns a receiver that has only the given secrets.
 func newHooks(t *testing.T, secrets sonzaihook.Secrets, options ...sonzaihook.Option) *sonzaihook.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(upstream.SecretsSoFar(secrets),
+	hooks, err := sonzaihook.New(upstream.InitialSecrets(secrets),
 		append([]sonzaihook.Option{sonzaihook.WithLogger(silent)}, options...)...)
 	require.NoError(t, err)
 	return hooks

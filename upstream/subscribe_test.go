@@ -30,13 +30,18 @@ func TestSubscribedReceiverTakesDeliveriesOfEveryTypeThatHasACallback(t *testing
 	s := serve(t, hooks)
 	subscription, err := upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url())
 	require.NoError(t, err)
-	require.Len(t, subscription.Registered, len(types))
-	for i, typ := range hooks.Types() {
-		require.Equal(t, upstream.Registration{
-			Type: typ, URL: "http://" + s.address + "/webhooks/sonzai/" + string(typ), New: true, HasSecret: true,
-		}, subscription.Registered[i])
+	require.Empty(t, subscription.Problems)
+	var want []upstream.Registration
+	for _, typ := range hooks.Types() {
+		for _, name := range sonzaihook.WireNames(typ) {
+			want = append(want, upstream.Registration{
+				Type: typ, Name: sonzaihook.EventType(name), New: true, HasSecret: true,
+				URL: "http://" + s.address + "/webhooks/sonzai/" + name,
+			})
+		}
 		p.emit(t, simulator.Event{Type: string(typ), AgentID: "agent_1"})
 	}
+	require.Equal(t, want, subscription.Registered, "every known name of each type")
 	// Without a type in its body, a delivery is known by its URL and its secret.
 	p.emit(t, simulator.Event{Type: string(wakeup), Layout: simulator.LayoutBare, Data: map[string]any{"wakeup": map[string]string{"wakeup_id": "wk_1"}}})
 	p.wait(t)
@@ -53,12 +58,14 @@ func TestTypesCanBeNamedAndTheAuthHeaderIsRegistered(t *testing.T) {
 	seen.listen(hooks, message, mood)
 	s := serve(t, hooks)
 	subscription, err := upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url(),
-		upstream.WithTypes("on_mood_updated", mood), upstream.WithAuthHeader("Bearer mine"))
+		upstream.WithTypes("on_mood_updated", "on_mood_updated"), upstream.WithAuthHeader("Bearer mine"))
 	require.NoError(t, err)
-	require.Len(t, subscription.Registered, 1, "two names of one type")
+	require.Len(t, subscription.Registered, 1, "only the name that was given")
+	require.Equal(t, mood, subscription.Registered[0].Type)
+	require.EqualValues(t, "on_mood_updated", subscription.Registered[0].Name)
 	p.emit(t, simulator.Event{Type: string(mood)})
 	p.wait(t)
-	require.Equal(t, []int{200}, p.codes(mood))
+	require.Equal(t, []int{200}, p.codes("on_mood_updated"))
 }
 
 func TestDeliveryThatArrivesBeforeItsSecretIsInstalledIsNotRefused(t *testing.T) {
@@ -90,7 +97,8 @@ func TestExistingRegistrationWithoutItsSecretIsLeftAloneUnlessRotationIsAskedFor
 	}
 	s := serve(t, hooks)
 
-	subscription, err := upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url())
+	types := upstream.WithTypes(message, mood, wakeup)
+	subscription, err := upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url(), types)
 	require.ErrorIs(t, err, upstream.ErrSecretUnknown)
 	require.ErrorContains(t, err, "agent.mood_change, agent.wakeup")
 	require.ErrorContains(t, err, "WithRotateUnknown")
@@ -100,7 +108,7 @@ func TestExistingRegistrationWithoutItsSecretIsLeftAloneUnlessRotationIsAskedFor
 	require.NoError(t, err)
 	require.Equal(t, "https://other.example/hook", list[0].URL, "its deliveries would be refused here")
 
-	subscription, err = upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url(), upstream.WithRotateUnknown())
+	subscription, err = upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url(), types, upstream.WithRotateUnknown())
 	require.NoError(t, err)
 	require.Len(t, subscription.Registered, 3)
 	for _, entry := range subscription.Registered {
@@ -165,8 +173,8 @@ func TestSubscribeReportsWhatItRegisteredBeforeAFailureAndGoesOnWhenCalledAgain(
 
 	subscription, err = upstream.Subscribe(t.Context(), hooks, p.webhooks, s.url(), upstream.WithSecretSink(v.save))
 	require.NoError(t, err)
-	require.Len(t, subscription.Registered, 2)
-	require.Len(t, v.load(), 2)
+	require.Len(t, subscription.Registered, 3)
+	require.Len(t, v.load(), 3)
 }
 
 func TestSecretWhoseAnswerGotLostIsUnknownUntilItIsRotated(t *testing.T) {
@@ -223,16 +231,16 @@ func TestUnsubscribeDeletesWhatIsLeftOfTheSubscription(t *testing.T) {
 	require.Empty(t, list)
 }
 
-func TestReceiverWithoutSecretsSoFarRefusesEverything(t *testing.T) {
+func TestReceiverWithoutInitialSecretsRefusesEverything(t *testing.T) {
 	t.Parallel()
-	none, other := upstream.SecretsSoFar(nil), upstream.SecretsSoFar(sonzaihook.Secrets{})
-	require.NotEqual(t, none, other, "nobody can know them")
+	none, other := upstream.InitialSecrets(nil), upstream.SecretsSoFar(sonzaihook.Secrets{})
+	require.NotEqual(t, none, other, "no sender can know them")
 	hooks := newHooks(t, nil)
 	for _, typ := range sonzaihook.EventTypes() {
 		require.False(t, hooks.HasSecret(typ))
 	}
 	saved := sonzaihook.Secret("whsec_saved")
-	require.Equal(t, saved, upstream.SecretsSoFar(saved))
+	require.Equal(t, saved, upstream.InitialSecrets(saved))
 }
 
 func TestImpossibleOptionsAreRefusedBeforeAnythingIsDone(t *testing.T) {
@@ -241,6 +249,8 @@ func TestImpossibleOptionsAreRefusedBeforeAnythingIsDone(t *testing.T) {
 		"nil":                      nil,
 		"WithTypes of nothing":     upstream.WithTypes(""),
 		"WithTypes of any":         upstream.WithTypes(sonzaihook.AnyEvent),
+		"WithTypes of a dot":       upstream.WithTypes(message, "."),
+		"WithTypes of two dots":    upstream.WithTypes(".."),
 		"WithInterval of zero":     upstream.WithInterval(0, time.Second),
 		"WithInterval upside down": upstream.WithInterval(time.Minute, time.Second),
 		"WithLogger(nil)":          upstream.WithLogger(nil),

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
 // The flags and inputs that several commands share.
@@ -28,18 +31,18 @@ prints a secret.`
 
 var errNoSecret = errors.New("no secret: set " + secretVariable + " or give --secret @file")
 
-// secret returns the one secret of a command.
-func (a *app) secret(flag string) (string, error) {
-	secrets, err := a.secrets([]string{flag})
+// secretOf returns the one secret of a command.
+func secretOf(c *console.Console, flag string) (string, error) {
+	secrets, err := secretsOf(c, []string{flag})
 	if err != nil {
 		return "", err
 	}
 	return secrets[0], nil
 }
 
-// secrets returns the secrets that the flags name or hold, or else the one of the
+// secretsOf returns the secrets that the flags name or hold, or else the one of the
 // environment.
-func (a *app) secrets(flags []string) ([]string, error) {
+func secretsOf(c *console.Console, flags []string) ([]string, error) {
 	var secrets []string
 	for _, flag := range flags {
 		if flag == "" {
@@ -49,15 +52,43 @@ func (a *app) secrets(flags []string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
-		secrets = append(secrets, secret)
+		secrets = append(secrets, apart(secret)...)
 	}
 	if len(secrets) > 0 {
 		return secrets, nil
 	}
-	if secret := a.getenv(secretVariable); secret != "" {
+	if secret := c.Getenv(secretVariable); secret != "" {
 		return []string{secret}, nil
 	}
 	return nil, errNoSecret
+}
+
+// apart splits the content of a file that has a secret a line, the newest first, as
+// during a rotation. Any other content is one secret, right or wrong.
+func apart(content string) []string {
+	lines := strings.FieldsFunc(content, func(r rune) bool { return r == '\n' || r == '\r' })
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "whsec_") {
+			return []string{content}
+		}
+	}
+	if len(lines) < 2 {
+		return []string{content}
+	}
+	return lines
+}
+
+// secretFor returns the secret of an event type: {event} in the name of a file
+// stands for it.
+func secretFor(c *console.Console, flag, eventType string) (string, error) {
+	if !strings.HasPrefix(flag, "@") {
+		return secretOf(c, flag)
+	}
+	name, err := fileFor(flag, eventType)
+	if err != nil {
+		return "", fmt.Errorf("secret: %w", err)
+	}
+	return secretOf(c, name)
 }
 
 // reveal returns a value that a flag holds, or the content of the file that it
@@ -78,8 +109,8 @@ func reveal(flag string) (string, error) {
 	return value, nil
 }
 
-// body reads the whole of a file, or of the standard input for "-" and "".
-func (a *app) body(name string) ([]byte, error) {
+// readBody reads the whole of a file, or of the standard input for "-" and "".
+func readBody(c *console.Console, name string) ([]byte, error) {
 	if name != "" && name != "-" {
 		body, err := os.ReadFile(name)
 		if err != nil {
@@ -87,7 +118,7 @@ func (a *app) body(name string) ([]byte, error) {
 		}
 		return body, nil
 	}
-	body, err := io.ReadAll(a.in)
+	body, err := io.ReadAll(c.In)
 	if err != nil {
 		return nil, fmt.Errorf("body: standard input: %w", err)
 	}
@@ -121,4 +152,60 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+const sinceHelp = "leave out what is older than this `time`: RFC 3339, Unix seconds, or how long ago, as in 2h"
+
+// past reads a time of --since, where a distance counts back. The zero time
+// means that there is no limit.
+func past(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if distance, err := time.ParseDuration(text); err == nil {
+		return now.Add(-distance.Abs()), nil
+	}
+	at, err := moment(text, now)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--since: %w", err)
+	}
+	return at, nil
+}
+
+// first returns the first argument, empty if there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// noneButCommands refuses arguments of a command that only has subcommands.
+func noneButCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return fmt.Errorf("unknown command %q for %q: want %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
+}
+
+// requireFlags marks flags as required. They must exist.
+func requireFlags(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// checkURL refuses a text that is not an absolute http or https URL.
+func checkURL(flag, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return errors.New(flag + ": want an absolute http or https URL, as in http://localhost:8080/webhooks/sonzai")
+	}
+	return nil
 }

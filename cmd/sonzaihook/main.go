@@ -11,70 +11,65 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"regexp"
-	"strings"
+	"slices"
 	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
 func main() {
+	// With SIGPIPE ignored, writing to a closed pipe is an error. A command can clean
+	// up after it.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second one ends the program at once
-	os.Exit(run(ctx, newApp(), os.Args[1:]))
+	os.Exit(run(ctx, console.New(), os.Args[1:]))
 }
-
-// The exit codes. What a command was asked, it answers with yes or no; anything
-// that kept it from an answer is trouble.
-const (
-	exitYes     = 0 // valid, accepted, as expected
-	exitNo      = 1 // invalid, not accepted, not as expected
-	exitTrouble = 2 // wrong usage, or an input that cannot be read
-
-	exitInterrupted = 130 // as shells have it for an interrupt
-)
-
-// answerNo is returned by a command whose answer is no. What it says beyond the
-// command's own output, if anything, goes to the standard error.
-type answerNo struct{ why string }
-
-func (e answerNo) Error() string { return e.why }
 
 // run runs one command line and returns its exit code.
-func run(ctx context.Context, a *app, args []string) int {
-	root := newRoot(a)
+func run(ctx context.Context, c *console.Console, args []string) int {
+	root := newRoot(c)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitYes
+	cmd, err := root.ExecuteContextC(ctx)
+	code := exitCode(ctx, err)
+	switch code {
+	case console.ExitYes, console.ExitClosed:
+	case console.ExitInterrupted:
+		_, _ = fmt.Fprintln(c.ErrOut, "sonzaihook: interrupted")
+	default:
+		report(c, cmd, args, err, code)
 	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
-		_, _ = fmt.Fprintln(a.errOut, "sonzaihook: interrupted")
-		return exitInterrupted
-	}
-	if line := errorLine(err); line != "" {
-		_, _ = fmt.Fprintln(a.errOut, line)
-	}
-	var no answerNo
-	if errors.As(err, &no) {
-		return exitNo
-	}
-	return exitTrouble
+	return code
 }
 
-// secretLike matches a signing secret that somebody mistyped into a place whose
-// error message would repeat it.
-var secretLike = regexp.MustCompile(`whsec_[^\s"']+`)
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return console.ExitYes
+	case console.IsNo(err):
+		return console.ExitNo
+	case errors.Is(err, console.ErrClosed):
+		return console.ExitClosed
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
+		return console.ExitInterrupted
+	}
+	return console.ExitTrouble
+}
 
-// errorLine returns an error as one line that begins with the program's name and
-// holds no secret.
-func errorLine(err error) string {
-	text := strings.TrimSpace(err.Error())
-	if text == "" {
-		return ""
+// report prints an error: for a person and, with --json, as an object too.
+func report(c *console.Console, cmd *cobra.Command, args []string, err error, code int) {
+	line := console.ErrorLine(err)
+	if line == "" {
+		return // the output has said it
 	}
-	text = strings.Join(strings.Fields(text), " ")
-	text = secretLike.ReplaceAllString(text, "whsec_…")
-	for _, name := range []string{"sonzaihook: ", "sonzaiapi: ", "upstream: ", "simulator: "} {
-		text = strings.TrimPrefix(text, name)
+	_, _ = fmt.Fprintln(c.ErrOut, line)
+	flag := cmd.Flags().Lookup("json")
+	if flag != nil && !console.Printed(err) && (flag.Value.String() == "true" || slices.Contains(args, "--json")) {
+		_ = c.WriteJSON(struct {
+			Error    string `json:"error"`
+			ExitCode int    `json:"exit_code"`
+		}{console.ErrorText(err), code})
 	}
-	return "sonzaihook: " + text
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,12 +18,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
 const (
 	testSecret = "whsec_0123456789abcdef0123456789abcdef"
 	testBody   = `{"event_type":"agent.message","event_id":"evt_1","data":{"content":"hello"}}`
 )
+
+// nowhere is an address at which nothing answers. A server that was closed would
+// leave its port to the next one.
+const nowhere = "http://127.0.0.1:1"
 
 var testNow = time.Unix(1767225600, 0)
 
@@ -50,15 +56,23 @@ type world struct {
 	now     time.Time // zero: the real time
 }
 
+// consoleOf returns the console of a world; what is written there is lost.
+func consoleOf(t *testing.T, w world) *console.Console {
+	t.Helper()
+	c := &console.Console{In: strings.NewReader(w.stdin), Out: io.Discard, ErrOut: io.Discard, Environ: w.environ, Now: time.Now}
+	if !w.now.IsZero() {
+		c.Now = func() time.Time { return w.now }
+	}
+	return c
+}
+
 // do runs a command line in this process.
 func (w world) do(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	a := &app{in: strings.NewReader(w.stdin), out: &out, errOut: &errOut, environ: w.environ, now: time.Now}
-	if !w.now.IsZero() {
-		a.now = func() time.Time { return w.now }
-	}
-	code := run(t.Context(), a, args)
+	c := consoleOf(t, w)
+	c.Out, c.ErrOut = &out, &errOut
+	code := run(t.Context(), c, args)
 	return result{code: code, out: out.String(), errOut: errOut.String()}
 }
 
@@ -109,7 +123,7 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := keyed("").do(t, test.args...)
-			require.Equal(t, exitTrouble, got.code)
+			require.Equal(t, console.ExitTrouble, got.code)
 			require.Empty(t, got.out)
 			require.Contains(t, got.errOut, test.line)
 			require.True(t, strings.HasPrefix(got.errOut, "sonzaihook: "), got.errOut)
@@ -123,7 +137,7 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	root := newRoot(&app{out: &out, errOut: &out})
+	root := newRoot(&console.Console{Out: &out, ErrOut: &out})
 	require.NotEmpty(t, root.Example)
 	var check func(command *cobra.Command)
 	check = func(command *cobra.Command) {
@@ -134,7 +148,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 			require.Contains(t, command.Example, path)
 		}
 		got := keyed("").do(t, append(strings.Fields(path)[1:], "--help")...)
-		require.Equal(t, exitYes, got.code, path)
+		require.Equal(t, console.ExitYes, got.code, path)
 		require.Contains(t, got.out, "Usage:")
 		for line := range strings.Lines(command.Long) {
 			require.LessOrEqual(t, utf8.RuneCountInString(line), 120, "%s: %s", path, line)
@@ -153,7 +167,7 @@ func TestVersionNamesTheBuild(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"version"}, {"--version"}} {
 		got := world{}.do(t, args...)
-		require.Equal(t, exitYes, got.code)
+		require.Equal(t, console.ExitYes, got.code)
 		require.Regexp(t, `^sonzaihook \S+ \(.*go1\..*\)\n$`, got.out)
 	}
 }
@@ -190,11 +204,11 @@ func TestASecretComesFromFlagFileOrEnvironment(t *testing.T) {
 			t.Parallel()
 			w := world{stdin: testBody, environ: test.environ, now: testNow}
 			got := w.do(t, append([]string{"sign"}, test.args...)...)
-			require.Equal(t, result{exitYes, want, ""}, got)
+			require.Equal(t, result{console.ExitYes, want, ""}, got)
 		})
 	}
 	got := world{stdin: testBody}.do(t, "sign")
-	require.Equal(t, result{exitTrouble, "", "sonzaihook: " + errNoSecret.Error() + "\n"}, got)
+	require.Equal(t, result{console.ExitTrouble, "", "sonzaihook: " + errNoSecret.Error() + "\n"}, got)
 }
 
 func TestSignSignsForTheTimeThatIsAskedFor(t *testing.T) {
@@ -208,7 +222,7 @@ func TestSignSignsForTheTimeThatIsAskedFor(t *testing.T) {
 		"2026-03-01T09:30:00Z": time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC),
 	} {
 		got := keyed("").do(t, "sign", "--at", at, file)
-		require.Equal(t, exitYes, got.code, got.errOut)
+		require.Equal(t, console.ExitYes, got.code, got.errOut)
 		require.NoError(t, sonzaihook.Verify([]byte(testBody), strings.TrimSpace(got.out), testSecret, want, time.Nanosecond), at)
 	}
 }
@@ -220,8 +234,8 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken pip
 func TestAStandardInputThatBreaksIsReported(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
-	a := &app{in: brokenReader{}, out: &out, errOut: &errOut, environ: keyed("").environ, now: time.Now}
-	require.Equal(t, exitTrouble, run(context.Background(), a, []string{"sign"}))
+	a := &console.Console{In: brokenReader{}, Out: &out, ErrOut: &errOut, Environ: keyed("").environ, Now: time.Now}
+	require.Equal(t, console.ExitTrouble, run(context.Background(), a, []string{"sign"}))
 	require.Equal(t, "sonzaihook: body: standard input: broken pipe\n", errOut.String())
 }
 
@@ -230,7 +244,7 @@ func TestAnInterruptIsNoError(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
 	var out, errOut bytes.Buffer
-	a := &app{out: &out, errOut: &errOut, now: time.Now}
-	require.Equal(t, exitInterrupted, run(ctx, a, []string{"demo"}))
+	a := &console.Console{Out: &out, ErrOut: &errOut, Now: time.Now}
+	require.Equal(t, console.ExitInterrupted, run(ctx, a, []string{"demo"}))
 	require.Equal(t, "sonzaihook: interrupted\n", errOut.String())
 }

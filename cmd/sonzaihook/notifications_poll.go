@@ -3,19 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-func newPoll(a *app) *cobra.Command {
-	p := polling{mailbox: mailbox{platform: platform{app: a}}}
+func newPoll(c *console.Console) *cobra.Command {
+	p := pollOptions{mailbox: mailbox{platform: platform{console: c}}}
 	cmd := &cobra.Command{
 		Use:   "poll",
 		Short: "Print notifications as they come, and consume them",
@@ -39,15 +39,15 @@ list" to look without taking.
 	return cmd
 }
 
-// polling is one run of the poll command.
-type polling struct {
+// pollOptions are the flags of the poll command.
+type pollOptions struct {
 	mailbox
 	once     bool
 	shortest time.Duration
 	longest  time.Duration
 }
 
-func (p *polling) run(ctx context.Context) error {
+func (p *pollOptions) run(ctx context.Context) error {
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func (p *polling) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := &teller{app: p.app, json: p.json}
-	hooks, err := t.receiver()
+	printer := &printer{console: p.console, json: p.json}
+	hooks, err := printer.receiver()
 	if err != nil {
 		return err
 	}
@@ -67,9 +67,15 @@ func (p *polling) run(ctx context.Context) error {
 	if err := p.probe(ctx); err != nil {
 		return failure(err)
 	}
+	ctx, stop := p.console.WhileRead(ctx)
+	defer stop()
+	return p.poll(ctx, hooks, client, printer)
+}
+
+func (p *pollOptions) poll(ctx context.Context, hooks *sonzaihook.Receiver, client *sonzaiapi.Client, printer *printer) (err error) {
 	options := []upstream.Option{
 		upstream.WithInterval(p.shortest, max(p.shortest, p.longest)),
-		upstream.WithLogger(slog.New(p.app.troubles())),
+		upstream.WithLogger(slog.New(troubles(p.console))),
 	}
 	if p.once {
 		options = append(options, upstream.WithOnce())
@@ -78,7 +84,7 @@ func (p *polling) run(ctx context.Context) error {
 		options = append(options, upstream.WithTypes(sonzaihook.EventType(p.eventType)))
 	}
 	if !p.once {
-		p.app.remark("%s", faint.Render("polling; interrupt to end"))
+		p.console.Remark(console.Faint("polling; interrupt to end"))
 	}
 	if p.project != "" {
 		err = upstream.PollProject(ctx, hooks, client.Project(p.project), options...)
@@ -89,13 +95,13 @@ func (p *polling) run(ctx context.Context) error {
 		return failure(err)
 	}
 	if !p.json {
-		p.app.remark("%s", faint.Render(fmt.Sprintf("%s fetched", counted(t.count(), "event"))))
+		p.console.Remark(console.Faint(console.Counted(printer.count(), "event") + " fetched"))
 	}
 	return nil
 }
 
 // probe asks for one notification, to see whether the platform answers.
-func (p *polling) probe(ctx context.Context) error {
+func (p *pollOptions) probe(ctx context.Context) error {
 	client, err := p.client()
 	if err != nil {
 		return err
@@ -108,9 +114,10 @@ func (p *polling) probe(ctx context.Context) error {
 	return err
 }
 
-// troubles is a log handler that tells a person what goes wrong meanwhile.
-func (a *app) troubles() slog.Handler {
-	return slog.NewTextHandler(a.errOut, &slog.HandlerOptions{
+// troubles returns a log handler that tells a person what goes wrong meanwhile. It
+// quotes what could drive a terminal.
+func troubles(c *console.Console) slog.Handler {
+	return slog.NewTextHandler(c.ErrOut, &slog.HandlerOptions{
 		Level: slog.LevelWarn,
 		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
 			if len(groups) == 0 && attr.Key == slog.TimeKey {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -61,7 +62,7 @@ func TestEventsOfAProjectAreListedAndAcknowledged(t *testing.T) {
 
 	require.Equal(t, "✓ 1 notification consumed\n", l.fine(t, "notifications", "consume", "--project", testProject, "evt_1"))
 	got := l.do(t, "notifications", "consume", "--project", testProject, "evt_2", "evt_1")
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Equal(t, "✓ 1 notification consumed\n", got.out)
 	require.Contains(t, got.errOut, "1 of 2 are not among what waits")
 	require.JSONEq(t, `{"consumed":1}`, l.fine(t, "notifications", "consume", "--project", testProject, "--all", "--json"))
@@ -75,7 +76,7 @@ func TestPollPrintsWhatWaitsAndConsumesIt(t *testing.T) {
 	l.happens(t, saying("msg_2", "hello again"))
 
 	got := l.do(t, "notifications", "poll", "--agent", "agent_1", "--once")
-	require.Equal(t, exitYes, got.code, got.errOut)
+	require.Equal(t, console.ExitYes, got.code, got.errOut)
 	require.Equal(t, "2 events fetched\n", got.errOut)
 	rows := tableLines(got.out)
 	require.Len(t, rows, 2)

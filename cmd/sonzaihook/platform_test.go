@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
@@ -56,7 +57,7 @@ func (l land) happens(t *testing.T, event simulator.Event) {
 func (w world) fine(t *testing.T, args ...string) string {
 	t.Helper()
 	got := w.do(t, args...)
-	require.Equal(t, exitYes, got.code, "%v: %s", args, got.errOut)
+	require.Equal(t, console.ExitYes, got.code, "%v: %s", args, got.errOut)
 	require.Empty(t, got.errOut, args)
 	return got.out
 }
@@ -83,30 +84,28 @@ func TestAPlatformThatRefusesIsOneLineThatSaysWhatToDo(t *testing.T) {
 	t.Cleanup(web.Close)
 	redirecting := httptest.NewServer(http.RedirectHandler("https://example.com/login", http.StatusFound))
 	t.Cleanup(redirecting.Close)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	for _, test := range []struct {
 		name string
 		code int
 		args string
 		line string
 	}{
-		{"wrong key", exitNo, "webhooks list --api-key sk_topsecret", "GET /webhooks: 401 Unauthorized: the API key is missing or wrong: check the API key (SONZAI_API_KEY)"},
-		{"unknown project", exitNo, "webhooks list --project proj_nope", "GET /projects/proj_nope/webhooks: 404 Not Found: there is no such project: check the project id"},
-		{"project to poll", exitNo, "notifications poll --project proj_nope", "there is no such project: check the project id"},
-		{"not HTTPS", exitTrouble, "webhooks register message --url http://example.com/hooks", "the webhook URL must start with https://"},
-		{"a web page", exitNo, "webhooks list --base-url " + web.URL, "the answer is not JSON: check the base URL (SONZAI_BASE_URL)"},
-		{"a web page to poll", exitNo, "notifications poll --agent a --base-url " + web.URL, "the answer is not JSON: check the base URL (SONZAI_BASE_URL)"},
-		{"a redirect", exitNo, "wakeups list --agent a --base-url " + redirecting.URL, "the platform does not redirect: check the base URL"},
-		{"another path", exitNo, "webhooks list --base-url " + l.url, "the API lives below /api/v1: check the base URL (SONZAI_BASE_URL)"},
-		{"unreachable", exitNo, "webhooks rotate message --base-url " + gone.URL, "connection refused: no answer: check the network and the base URL (SONZAI_BASE_URL); the platform may have carried out the call all the same"},
-		{"no registration to delete", exitNo, "webhooks delete message", `there is no webhook for "agent.message": "sonzaihook webhooks list" shows what is registered`},
-		{"no registration to rotate", exitNo, "webhooks rotate lead.enriched", `there is no webhook for "lead.enriched": "sonzaihook webhooks list" shows what is registered`},
-		{"no such message", exitNo, "notifications consume --agent a msg_nope", "404 Not Found: the agent has no such notification"},
-		{"no such notification", exitNo, "notifications consume --project proj_other evt_nope", `1 of 1 are not among what waits: "notifications list --project proj_other" shows it`},
-		{"base URL of another machine", exitTrouble, "webhooks list --base-url http://example.com", "--base-url or SONZAI_BASE_URL: the base URL must be https"},
-		{"key with a space", exitTrouble, "webhooks list --api-key=@" + writeFile(t, "top secret"), "--api-key or SONZAI_API_KEY: it has characters that no key has"},
-		{"key file not found", exitTrouble, "webhooks list --api-key @/does/not/exist", "--api-key: open /does/not/exist: no such file"},
+		{"wrong key", console.ExitNo, "webhooks list --api-key sk_topsecret", "GET /webhooks: 401 Unauthorized: the API key is missing or wrong: check the API key (SONZAI_API_KEY)"},
+		{"unknown project", console.ExitNo, "webhooks list --project proj_nope", "GET /projects/proj_nope/webhooks: 404 Not Found: there is no such project: check the project id"},
+		{"project to poll", console.ExitNo, "notifications poll --project proj_nope", "there is no such project: check the project id"},
+		{"not HTTPS", console.ExitTrouble, "webhooks register message --url http://example.com/hooks", "the webhook URL must start with https://"},
+		{"a web page", console.ExitNo, "webhooks list --base-url " + web.URL, "the answer is not JSON: check the base URL (SONZAI_BASE_URL)"},
+		{"a web page to poll", console.ExitNo, "notifications poll --agent a --base-url " + web.URL, "the answer is not JSON: check the base URL (SONZAI_BASE_URL)"},
+		{"a redirect", console.ExitNo, "wakeups list --agent a --base-url " + redirecting.URL, "the platform does not redirect: check the base URL"},
+		{"another path", console.ExitNo, "webhooks list --base-url " + l.url + "/v2", "the API lives below /api/v1: check the base URL (SONZAI_BASE_URL)"},
+		{"unreachable", console.ExitNo, "webhooks rotate message --base-url " + nowhere, "connection refused: no answer: check the network and the base URL (SONZAI_BASE_URL); the platform may have carried out the call all the same"},
+		{"no registration to delete", console.ExitNo, "webhooks delete message", `there is no webhook for "agent.message": "sonzaihook webhooks list" shows what is registered`},
+		{"no registration to rotate", console.ExitNo, "webhooks rotate lead.enriched", `there is no webhook for "lead.enriched": "sonzaihook webhooks list" shows what is registered`},
+		{"no such message", console.ExitNo, "notifications consume --agent a msg_nope", "404 Not Found: the agent has no such notification"},
+		{"no such notification", console.ExitNo, "notifications consume --project proj_other evt_nope", `1 of 1 are not among what waits: "notifications list --project proj_other" shows it`},
+		{"base URL of another machine", console.ExitTrouble, "webhooks list --base-url http://example.com", "--base-url or SONZAI_BASE_URL: the base URL must be https"},
+		{"key with a space", console.ExitTrouble, "webhooks list --api-key=@" + writeFile(t, "top secret"), "--api-key or SONZAI_API_KEY: it has characters that no key has"},
+		{"key file not found", console.ExitTrouble, "webhooks list --api-key @/does/not/exist", "--api-key: open /does/not/exist: no such file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +170,7 @@ func TestWrongUsageIsToldBeforeThePlatformIsAsked(t *testing.T) {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			got := pointed(asked.URL).do(t, strings.Fields(args)...)
-			require.Equal(t, exitTrouble, got.code, got.errOut)
+			require.Equal(t, console.ExitTrouble, got.code, got.errOut)
 			require.Contains(t, got.errOut, line)
 			require.Equal(t, 1, strings.Count(got.errOut, "\n"), "one line")
 		})
@@ -181,7 +180,7 @@ func TestWrongUsageIsToldBeforeThePlatformIsAsked(t *testing.T) {
 func TestAnAPIKeyIsNeeded(t *testing.T) {
 	t.Parallel()
 	got := world{}.do(t, "webhooks", "list")
-	require.Equal(t, result{exitTrouble, "", "sonzaihook: no API key: set SONZAI_API_KEY or give --api-key @file\n"}, got)
+	require.Equal(t, result{console.ExitTrouble, "", "sonzaihook: no API key: set SONZAI_API_KEY or give --api-key @file\n"}, got)
 
 	l := newLand(t)
 	key := writeFile(t, simulator.DefaultAPIKey+"\n")

@@ -5,20 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-func newReplay(a *app) *cobra.Command {
-	r := replaying{platform: platform{app: a}}
+func newReplay(c *console.Console) *cobra.Command {
+	r := replayOptions{platform: platform{console: c}}
 	cmd := &cobra.Command{
 		Use:   "replay [type]…",
 		Short: "Send again what never arrived",
@@ -26,10 +26,11 @@ func newReplay(a *app) *cobra.Command {
 delivered, and sends each to your server once more: the recorded body, signed anew, to
 the URL that the type is registered for. --dry-run only lists them.
 
-Without types it takes all that are registered. What your server has handled already
+Without types it takes all that are registered. --event sends one event, even if it was
+delivered; its id is what "webhooks attempts" shows. What your server has handled already
 it recognises by its id, so a replay may be repeated.
 
-Each type has a secret of its own: --secret @secrets/{event} reads the files that
+Each type has its own secret: --secret @secrets/{event} reads the files that
 "webhooks register" and "webhooks rotate" have written.
 
 ` + secretHelpLong + `
@@ -38,14 +39,16 @@ Each type has a secret of its own: --secret @secrets/{event} reads the files tha
 did not take all of them.`,
 		Example: `  sonzaihook replay --dry-run
   sonzaihook replay --secret '@secrets/{event}'
+  sonzaihook replay --event evt_1 --url http://localhost:8080/webhooks/sonzai
   sonzaihook replay agent.message --since 2h --url http://localhost:8080/webhooks/sonzai`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
-	cmd.ValidArgsFunction = cobra.FixedCompletions(completions(), cobra.ShellCompDirectiveNoFileComp)
+	cmd.ValidArgsFunction = completeNames
 	r.register(cmd)
 	r.registerProject(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&r.dry, "dry-run", false, "list what would be sent, and send nothing")
+	flags.StringVar(&r.event, "event", "", "send the event with this `id`, delivered or not")
 	flags.StringVar(&r.since, "since", "", sinceHelp)
 	flags.StringVar(&r.url, "url", "", "send to this `address` instead of the registered one; {event} in it stands for the event type")
 	flags.StringVar(&r.secret, "secret", "", secretHelp+"; {event} in its name stands for the event type")
@@ -53,61 +56,57 @@ did not take all of them.`,
 	return cmd
 }
 
-// replaying is one run of the replay command.
-type replaying struct {
+// replayOptions are the flags of the replay command.
+type replayOptions struct {
 	platform
 	dry     bool
+	event   string
 	since   string
 	url     string
 	secret  string
 	timeout time.Duration
 }
 
-// missed is one event that never arrived, and what became of it now, as --json
-// prints it.
-type missed struct {
-	Type     string    `json:"event_type"`
-	EventID  string    `json:"event_id,omitempty"`
-	Attempts int       `json:"attempts"`
-	First    time.Time `json:"first_attempt"`
-	Last     time.Time `json:"last_attempt"`
-	LastCode int       `json:"last_response_code"`
-	LastWhy  string    `json:"last_error,omitempty"`
-	URL      string    `json:"url,omitempty"`
-	Status   int       `json:"status,omitempty"`
-	Outcome  string    `json:"outcome,omitempty"`
-	Error    string    `json:"error,omitempty"`
-
-	body []byte
-}
-
-// recovered reports whether the server has taken the event now.
-func (m missed) recovered() bool { return m.Status >= 200 && m.Status < 300 }
-
-func (r *replaying) run(ctx context.Context, args []string) error {
-	since, err := r.app.past(r.since)
-	if err != nil {
-		return err
+// check refuses flags that would fail later, before the platform is called.
+func (r *replayOptions) check() error {
+	if r.event != "" && r.since != "" {
+		return errors.New("give --event or --since, not both")
 	}
 	if r.url != "" {
-		if err := checkURL(r.url); err != nil {
+		if err := checkURL("--url", r.url); err != nil {
 			return err
 		}
 	}
-	if _, err := r.secretOf("agent.message"); err != nil && !r.dry && errors.Is(err, errNoSecret) {
+	if _, err := secretFor(r.console, r.secret, "agent.message"); err != nil && !r.dry && errors.Is(err, errNoSecret) {
+		return err
+	}
+	return nil
+}
+
+func (r *replayOptions) run(ctx context.Context, args []string) error {
+	since, err := past(r.since, r.console.Now())
+	if err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
 		return err
 	}
 	webhooks, err := r.webhooks()
 	if err != nil {
 		return err
 	}
-	progress := r.app.progress()
-	defer progress.clear()
+	progress := r.console.Progress()
+	defer progress.Clear()
 	targets, err := webhooks.List(ctx)
 	if err != nil {
 		return failure(err)
 	}
-	list, err := r.read(ctx, webhooks, typesToReplay(args, targets), since, progress)
+	var list []missed
+	if r.event != "" {
+		list, err = r.readOne(ctx, webhooks, named(args), progress)
+	} else {
+		list, err = r.read(ctx, webhooks, typesToReplay(args, targets), since, progress)
+	}
 	if err != nil {
 		return err
 	}
@@ -116,128 +115,70 @@ func (r *replaying) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	progress.clear()
+	progress.Clear()
 	return r.report(list)
 }
 
 // typesToReplay are those that the arguments name, or all that are registered.
-func typesToReplay(args []string, targets []sonzaiapi.Webhook) []sonzaihook.EventType {
-	var types []sonzaihook.EventType
-	for _, name := range named(args) {
-		types = append(types, sonzaihook.EventType(name))
+func typesToReplay(args []string, targets []sonzaiapi.Webhook) []string {
+	if len(args) > 0 {
+		return named(args)
 	}
-	if len(args) == 0 {
-		for _, target := range targets {
-			types = append(types, sonzaihook.EventType(target.EventType))
-		}
+	var types []string
+	for _, target := range targets {
+		types = append(types, target.EventType)
 	}
 	return types
 }
 
 // read reads the delivery logs and returns what was missed, the oldest first.
-func (r *replaying) read(ctx context.Context, webhooks sonzaiapi.Webhooks, types []sonzaihook.EventType, since time.Time, progress *progress) ([]missed, error) {
+func (r *replayOptions) read(ctx context.Context, webhooks sonzaiapi.Webhooks, types []string, since time.Time, progress *console.Progress) ([]missed, error) {
 	var list []missed
 	for _, t := range types {
-		progress.say("reading the delivery log of %s", t)
-		for m, err := range upstream.Missed(ctx, webhooks, []sonzaihook.EventType{t}, since) {
+		progress.Say("reading the delivery log of %s", t)
+		for m, err := range upstream.Missed(ctx, webhooks, []sonzaihook.EventType{sonzaihook.EventType(t)}, since) {
 			if err != nil {
 				return nil, failure(err)
 			}
 			list = append(list, missed{
 				Type: string(m.Type), EventID: m.EventID, Attempts: m.Attempts, First: m.First, Last: m.Last,
-				LastCode: m.ResponseCode, LastWhy: oneLine(m.Error), body: m.Body,
+				LastCode: m.ResponseCode, LastWhy: m.Error, body: m.Body,
 			})
-			progress.say("reading the delivery log of %s: %s missed", t, counted(len(list), "event"))
+			progress.Say("reading the delivery log of %s: %s missed", t, console.Counted(len(list), "event"))
 		}
 	}
 	slices.SortStableFunc(list, func(a, b missed) int { return a.First.Compare(b.First) })
 	return list, nil
 }
 
-// silence is after how many deliveries without any answer the others are not sent.
-const silence = 3
-
-// sendAll sends what was missed, one after the other. Secrets are looked for
-// first, so that a missing one is told before anything is sent.
-func (r *replaying) sendAll(ctx context.Context, list []missed, targets []sonzaiapi.Webhook, progress *progress) error {
-	parcels := make([]parcel, len(list))
-	for i, m := range list {
-		var err error
-		if parcels[i], err = r.parcel(m, targets); err != nil {
-			return err
-		}
-	}
-	client := newClient(r.timeout)
-	defer client.CloseIdleConnections()
-	silent := 0
-	for i := range list {
-		m := &list[i]
-		m.URL = parcels[i].url
-		switch {
-		case m.URL == "":
-			m.Error = "the type is registered no more: say where to with --url"
-		case m.body == nil:
-			m.Error = "the platform has not kept the body"
-		case silent == silence:
-			m.Error = "the server does not answer"
-		default:
-			progress.say("sending %d of %d", i+1, len(list))
-			if err := m.send(ctx, client, parcels[i]); err != nil {
-				return err
-			}
-			if silent++; m.Status > 0 {
-				silent = 0
-			}
-		}
-	}
-	return nil
-}
-
-// send sends one event and notes what came of it. The error is that of the
-// context.
-func (m *missed) send(ctx context.Context, client *http.Client, p parcel) error {
-	answer, err := post(ctx, client, p)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+// readOne returns the event of --event.
+func (r *replayOptions) readOne(ctx context.Context, webhooks sonzaiapi.Webhooks, types []string, progress *console.Progress) ([]missed, error) {
+	attempts, err := attemptsOf(ctx, webhooks, r.event, types, progress)
 	if err != nil {
-		m.Outcome, m.Error = codeUnanswered, cmp.Or(errors.Unwrap(err), err).Error()
-		return nil
+		return nil, err
 	}
-	m.Status, m.Outcome = answer.status, cmp.Or(answer.code, http.StatusText(answer.status))
-	return nil
-}
-
-// parcel signs a recorded body for the server that should have got it.
-func (r *replaying) parcel(m missed, targets []sonzaiapi.Webhook) (parcel, error) {
-	p := parcel{url: strings.ReplaceAll(r.url, eventPlace, m.Type), body: m.body}
-	for _, target := range targets {
-		if target.EventType == m.Type {
-			p.url = cmp.Or(p.url, target.URL)
-			p.authorization = string(target.AuthHeader)
+	if len(attempts) == 0 {
+		return nil, console.No(fmt.Sprintf("no attempt in the delivery log is about %q", r.event))
+	}
+	first, last := attempts[0], attempts[len(attempts)-1]
+	m := missed{
+		Type: last.EventType, EventID: delivery.Field(last.RequestBody, delivery.IDKeys...), Attempts: len(attempts),
+		First: first.CreatedAt.Time, Last: last.CreatedAt.Time, LastCode: last.ResponseCode, LastWhy: last.ErrorMessage,
+	}
+	for _, a := range attempts {
+		if len(a.RequestBody) > 0 {
+			m.body = a.RequestBody
 		}
 	}
-	secret, err := r.secretOf(m.Type)
-	if err != nil {
-		return parcel{}, err
-	}
-	p.signature, err = sign(p.body, secret, r.app.now())
-	return p, err
+	return []missed{m}, nil
 }
 
-// secretOf returns the secret of an event type.
-func (r *replaying) secretOf(eventType string) (string, error) {
-	name := r.secret
-	if strings.HasPrefix(name, "@") {
-		name = strings.ReplaceAll(name, eventPlace, fileName(eventType))
+func (r *replayOptions) report(list []missed) error {
+	g := console.Grid{
+		Headings: []string{"WHEN", "TYPE", "EVENT", "TRIES", "GOT", "NOW", "WHAT"}, Right: []int{3}, Spare: []int{3},
 	}
-	return r.app.secret(name)
-}
-
-func (r *replaying) report(list []missed) error {
-	g := grid{headings: []string{"WHEN", "TYPE", "EVENT", "TRIES", "GOT", "NOW", "WHAT"}, right: []int{3}}
 	if r.dry {
-		g.headings = slices.Delete(g.headings, 5, 6)
+		g.Headings = slices.Delete(g.Headings, 5, 6)
 	}
 	failed := 0
 	for _, m := range list {
@@ -252,22 +193,22 @@ func (r *replaying) report(list []missed) error {
 		return err
 	}
 	if failed > 0 {
-		return answerNo{fmt.Sprintf("%d of %d not recovered: mend the server, then replay again", failed, len(list))}
+		return console.NoAsPrinted(fmt.Sprintf("%d of %d not recovered: mend the server, then replay again", failed, len(list)))
 	}
 	return nil
 }
 
-func (r *replaying) row(m missed) []cell {
-	cells := []cell{
-		{r.app.ago(sonzaiapi.Time{Time: m.First}), faint}, {oneLine(m.Type), calm}, {oneLine(m.EventID), plain},
-		{fmt.Sprint(m.Attempts), plain}, statusCell(m.LastCode),
+func (r *replayOptions) row(m missed) []console.Cell {
+	cells := []console.Cell{
+		console.Faint(r.ago(sonzaiapi.Time{Time: m.First})), console.Calm(m.Type), console.Plain(m.EventID),
+		console.Plain(fmt.Sprint(m.Attempts)), statusCell(m.LastCode),
 	}
 	if r.dry {
-		return append(cells, cell{cmp.Or(describe(m.body), m.LastWhy), plain})
+		return append(cells, console.Plain(cmp.Or(delivery.Describe(m.body), m.LastWhy)))
 	}
-	now, what := cell{fmt.Sprintf("%d %s", m.Status, m.Outcome), answerStyle(m.Status)}, describe(m.body)
 	if m.Status == 0 {
-		now, what = cell{cmp.Or(m.Outcome, "not sent"), bad}, m.Error
+		return append(cells, console.Bad(cmp.Or(m.Outcome, "not sent")), console.Plain(m.Error))
 	}
-	return append(cells, now, cell{what, plain})
+	now := console.Status(m.Status, fmt.Sprintf("%d %s", m.Status, m.Outcome))
+	return append(cells, now, console.Plain(delivery.Describe(m.body)))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -107,17 +108,17 @@ func TestAReplayThatDoesNotGetThroughIsAFailure(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	got := o.do(t, "replay", "--secret", "@"+o.files)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Equal(t, "sonzaihook: 2 of 2 not recovered: mend the server, then replay again\n", got.errOut)
 	require.Equal(t, "now agent.message evt_msg_1 2 none unanswered EOF", tableLines(got.out)[1])
 
 	o.serve(t)
 	got = o.do(t, "replay", "--secret", "whsec_wrong")
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Contains(t, tableLines(got.out)[1], "401 unauthorized")
 
 	got = o.do(t, "replay", "--secret", "@"+o.files+".gone")
-	require.Equal(t, exitTrouble, got.code)
+	require.Equal(t, console.ExitTrouble, got.code)
 	require.Contains(t, got.errOut, "agent.message.gone: no such file or directory")
 	require.Empty(t, got.out)
 }
@@ -148,7 +149,7 @@ func TestAReplayCanGoElsewhere(t *testing.T) {
 	runs := o.serve(t)
 	o.fine(t, "webhooks", "delete", "message")
 	got := o.do(t, "replay", "message", "--secret", "@"+o.files)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Contains(t, got.out, "not sent")
 	require.Contains(t, got.out, "the type is registered no more: say where to with --url")
 

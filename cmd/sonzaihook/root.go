@@ -1,30 +1,13 @@
 package main
 
 import (
-	"io"
-	"os"
-	"time"
-
 	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
-// app is what the commands know of the world, so that a test can give them
-// another one.
-type app struct {
-	in      io.Reader
-	out     io.Writer
-	errOut  io.Writer
-	environ []string // "KEY=value", as os.Environ has it
-	now     func() time.Time
-}
-
-func newApp() *app {
-	return &app{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, environ: os.Environ(), now: time.Now}
-}
-
-// newRoot returns the whole command line. A new command is a file of its own and
-// a line here.
-func newRoot(a *app) *cobra.Command {
+// newRoot returns the whole command line. A new command is a file and a line here.
+func newRoot(c *console.Console) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sonzaihook",
 		Short: "Receive, send, check, manage and simulate Sonzai webhooks",
@@ -32,7 +15,10 @@ func newRoot(a *app) *cobra.Command {
 
 Start with the demo. Then send deliveries to the server that you are writing, and ask
 verify why a signature fails. With an API key, manage webhooks, listen, poll, and
-replay what was missed; without one, do the same on a simulated platform.`,
+replay what was missed; without one, do the same on a simulated platform.
+
+With --json a command prints one JSON object per line. If it fails, the last one is
+{"error": "…", "exit_code": 1}.`,
 		Example: `  sonzaihook demo
   sonzaihook send agent.mood_change --url http://localhost:8080/webhooks/sonzai
   sonzaihook verify --signature "t=…,v1=…" < body.json
@@ -42,22 +28,22 @@ replay what was missed; without one, do the same on a simulated platform.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.errOut)
+	root.SetIn(c.In)
+	root.SetOut(c.Out)
+	root.SetErr(c.ErrOut)
 	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	root.AddCommand(
-		newDemo(a),
-		newListen(a),
-		newNotifications(a),
-		newReplay(a),
-		newSend(a),
-		newSign(a),
-		newSimulate(a),
-		newVerify(a),
-		newVersion(a),
-		newWakeups(a),
-		newWebhooks(a),
+		newDemo(c),
+		newListen(c),
+		newNotifications(c),
+		newReplay(c),
+		newSend(c),
+		newSign(c),
+		newSimulate(c),
+		newVerify(c),
+		newVersion(c),
+		newWakeups(c),
+		newWebhooks(c),
 	)
 	return root
 }

@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
-
-// eventPlace stands for the event type in URLs and file names.
-const eventPlace = "{event}"
 
 const secretFileHelp = "write the new signing secret to this `file` (mode 0600) instead of printing it; " +
 	eventPlace + " in it stands for the event type"
@@ -20,27 +18,22 @@ const secretFileHelp = "write the new signing secret to this `file` (mode 0600) 
 // secretFiles is where new signing secrets go: a file for each event type.
 type secretFiles struct{ pattern string }
 
-// check refuses a name under which the secrets of several types would overwrite
-// each other.
+// check refuses names under which the secrets of several types would overwrite each
+// other, and types that cannot stand in the name of a file.
 func (f secretFiles) check(types []string) error {
+	for _, t := range types {
+		if _, err := fileFor(f.pattern, t); err != nil {
+			return fmt.Errorf("--secret-file: %w", err)
+		}
+	}
 	if f.pattern != "" && len(types) > 1 && !strings.Contains(f.pattern, eventPlace) {
-		return errors.New("--secret-file: each event type has a secret of its own, so the name needs " + eventPlace + ", as in secrets/" + eventPlace)
+		return errors.New("--secret-file: each event type has its own secret, so the name needs " + eventPlace + ", as in secrets/" + eventPlace)
 	}
 	return nil
 }
 
-// name is the file of one event type; empty means that the secret is printed.
-func (f secretFiles) name(eventType string) string {
-	return strings.ReplaceAll(f.pattern, eventPlace, fileName(eventType))
-}
-
-// fileName keeps a type from naming another folder.
-func fileName(eventType string) string {
-	return strings.NewReplacer("/", "_", "\\", "_").Replace(eventType)
-}
-
-// secretFile is a file that is ready to take a secret. The secret is written
-// beside its place first, so that the one before it is lost in no case.
+// secretFile is a file that is ready to take a secret. The secret is written to a
+// temporary file first, so that the one before it is never lost.
 type secretFile struct {
 	name string
 	temp *os.File
@@ -49,7 +42,10 @@ type secretFile struct {
 // open makes sure that a secret can be written before the platform is asked for
 // one that it never shows again. It returns nil where there is no file.
 func (f secretFiles) open(eventType string) (*secretFile, error) {
-	name := f.name(eventType)
+	name, err := fileFor(f.pattern, eventType)
+	if err != nil {
+		return nil, fmt.Errorf("--secret-file: %w", err)
+	}
 	if name == "" {
 		return nil, nil
 	}
@@ -75,7 +71,7 @@ func (f *secretFile) put(secret sonzaiapi.Secret) error {
 	return os.Rename(f.temp.Name(), f.name)
 }
 
-// discard removes what was not put. It may be called in any case.
+// discard removes the temporary file. After put it does nothing.
 func (f *secretFile) discard() {
 	if f == nil {
 		return
@@ -93,16 +89,29 @@ type secretGiven struct {
 
 func (g secretGiven) new() bool { return g != secretGiven{} }
 
-func (g secretGiven) describe() string {
+// lines say where the secret is.
+func (g secretGiven) lines() []line {
 	if g.File != "" {
-		return faint.Render("  its secret is in ") + g.File
+		return []line{{console.Faint("  its secret is in "), console.Plain(g.File)}}
 	}
-	return "  " + strong.Render(g.Secret) + "\n" +
-		faint.Render("  the signing secret, shown this once: keep it now")
+	return []line{
+		{console.Strong("  " + g.Secret)},
+		{console.Faint("  the signing secret, shown this once: keep it now")},
+	}
 }
 
-// receive asks the platform for a secret and puts it away. A secret that cannot
-// be written is given back to be printed: there is no second one.
+// save writes a secret to the file of its event type.
+func (f secretFiles) save(eventType string, secret sonzaiapi.Secret) error {
+	file, err := f.open(eventType)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	return file.put(secret)
+}
+
+// receive asks the platform for a secret and writes it to its file. A secret that
+// cannot be written is returned to be printed: the platform shows it only once.
 func (f secretFiles) receive(eventType string, ask func() (sonzaiapi.Secret, error)) (secretGiven, error) {
 	file, err := f.open(eventType)
 	if err != nil {

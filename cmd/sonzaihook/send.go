@@ -3,32 +3,33 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 )
 
-func newSend(a *app) *cobra.Command {
-	s := sending{app: a}
+func newSend(c *console.Console) *cobra.Command {
+	s := sendOptions{console: c}
 	cmd := &cobra.Command{
 		Use:   "send <type> | --body <file>",
 		Short: "Send one signed delivery to a server",
 		Long: `Send signs a delivery and posts it to a URL, as the platform does, and prints the
-status, the code in the answer and the time it took.
+status, the code in the answer and the time it took. An answer without the code of a
+sonzaihook receiver came from something else: a proxy, or other authentication before
+it.
 
-The body is a sample of the given event type, with an id of its own and the current
-time, so that a second one is not taken for a copy of the first. --set changes it;
+The body is a sample of the given event type, with a new id and the current time, so
+that a second one is not taken for a copy of the first. --set changes it;
 --set event_id=evt_1 sends copies on purpose. With --body it is one of your own, sent
 byte for byte unless --set changes it.
 
-Types: ` + typeNames(", ") + `.
+Types: ` + delivery.TypeNames(", ") + `.
 The "agent." may be left out, and the other names that the platform uses are known too.
 
 ` + secretHelpLong + `
@@ -41,43 +42,33 @@ for wrong usage.`,
   sonzaihook send message --url "$URL" --tampered               # expect 401
   jq -c .event captured.json | sonzaihook send --body - --url "$URL"`,
 		Args:              atMost(1),
-		ValidArgsFunction: cobra.FixedCompletions(completions(), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: completeOneName,
 		RunE:              func(cmd *cobra.Command, args []string) error { return s.run(cmd.Context(), first(args)) },
 	}
 	s.register(cmd)
 	return cmd
 }
 
-func (s *sending) register(cmd *cobra.Command) {
+func (s *sendOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&s.url, "url", "", "`address` to post to, as in http://localhost:8080/webhooks/sonzai")
 	flags.StringVar(&s.secret, "secret", "", secretHelp)
 	flags.StringVar(&s.authorization, "authorization", "", "`value` of the Authorization header, or @file to read it from one")
 	flags.StringArrayVar(&s.set, "set", nil, "change the body: `path=value` as in data.valence=12, where the value is JSON or else a string; may be repeated")
 	flags.StringVar(&s.body, "body", "", "send this `file` instead of a sample, - for the standard input")
-	flags.BoolVar(&s.flat, "flat", false, "use the sample whose payload stands beside the envelope's fields")
+	flags.BoolVar(&s.flat, "flat", false, "use the sample whose payload is not under \"data\"")
 	flags.BoolVar(&s.tampered, "tampered", false, "change the body after it was signed")
 	flags.BoolVar(&s.stale, "stale", false, "sign as if it were an hour ago")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for the answer")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object")
 	cmd.MarkFlagsMutuallyExclusive("tampered", "stale")
 	cmd.MarkFlagsMutuallyExclusive("body", "flat")
-	if err := cmd.MarkFlagRequired("url"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	requireFlags(cmd, "url")
 }
 
-func completions() []cobra.Completion {
-	var list []cobra.Completion
-	for _, t := range sonzaihook.EventTypes() {
-		list = append(list, string(t))
-	}
-	return list
-}
-
-// sending is one run of the send command.
-type sending struct {
-	app           *app
+// sendOptions are the flags of the send command.
+type sendOptions struct {
+	console       *console.Console
 	url           string
 	secret        string
 	authorization string
@@ -90,111 +81,123 @@ type sending struct {
 	json          bool
 }
 
-func (s *sending) run(ctx context.Context, name string) error {
-	p, err := s.parcel(name)
+func (s *sendOptions) run(ctx context.Context, name string) error {
+	req, err := s.request(name)
 	if err != nil {
 		return err
 	}
-	answer, err := post(ctx, newClient(s.timeout), p)
+	answer, err := delivery.Post(ctx, delivery.NewClient(s.timeout), req)
 	if err != nil {
-		return answerNo{err.Error()}
+		return console.No(err.Error())
 	}
-	if err := s.print(p, answer); err != nil {
+	if err := s.print(req, answer); err != nil {
 		return err
 	}
-	if !answer.accepted() {
-		return answerNo{}
+	switch {
+	case answer.Accepted():
+		return nil
+	case s.json:
+		return console.No("") // the object has said it
 	}
-	return nil
+	return console.No(elsewhere(answer))
 }
 
-func (s *sending) parcel(name string) (parcel, error) {
-	if err := checkURL(s.url); err != nil {
-		return parcel{}, err
+// elsewhere returns a note if the answer is not a receiver's, which always has a
+// code. A 401 from a receiver and one from authentication in front of it have
+// different fixes.
+func elsewhere(answer delivery.Reply) string {
+	switch {
+	case answer.Code != "", answer.Accepted():
+		return ""
+	case answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden:
+		return "this is not the answer of a sonzaihook receiver: other authentication refused the request before it, such as middleware, a proxy or an API gateway; the signature was not looked at"
+	case answer.Status == http.StatusNotFound, answer.Status == http.StatusMethodNotAllowed:
+		return "this is not the answer of a sonzaihook receiver: there is none at the path of --url"
 	}
-	secret, err := s.app.secret(s.secret)
+	return "this is not the answer of a sonzaihook receiver, which has a code"
+}
+
+func (s *sendOptions) request(name string) (delivery.SignedRequest, error) {
+	if err := checkURL("--url", s.url); err != nil {
+		return delivery.SignedRequest{}, err
+	}
+	secret, err := secretOf(s.console, s.secret)
 	if err != nil {
-		return parcel{}, err
+		return delivery.SignedRequest{}, err
 	}
-	p := parcel{url: s.url}
+	req := delivery.SignedRequest{URL: s.url}
 	if s.authorization != "" {
-		if p.authorization, err = reveal(s.authorization); err != nil {
-			return parcel{}, fmt.Errorf("authorization: %w", err)
+		if req.Authorization, err = reveal(s.authorization); err != nil {
+			return delivery.SignedRequest{}, fmt.Errorf("authorization: %w", err)
 		}
 	}
-	if p.body, err = s.compose(name); err != nil {
-		return parcel{}, err
+	if req.Body, err = s.compose(name); err != nil {
+		return delivery.SignedRequest{}, err
 	}
-	at := s.app.now()
+	at := s.console.Now()
 	if s.stale {
 		at = at.Add(-time.Hour)
 	}
-	if p.signature, err = sign(p.body, secret, at); err != nil {
-		return parcel{}, err
+	if req.Signature, err = delivery.Sign(req.Body, secret, at); err != nil {
+		return delivery.SignedRequest{}, err
 	}
 	if s.tampered {
-		p.body = append(p.body, ' ') // still the same JSON, but other bytes
+		req.Body = append(req.Body, ' ') // still the same JSON, but other bytes
 	}
-	return p, nil
+	return req, nil
 }
 
 // compose makes the body that is signed.
-func (s *sending) compose(name string) ([]byte, error) {
+func (s *sendOptions) compose(name string) ([]byte, error) {
 	body, err := s.original(name)
 	for _, assignment := range s.set {
 		if err != nil {
 			break
 		}
-		body, err = assign(body, assignment)
+		body, err = delivery.Assign(body, assignment)
 	}
 	return body, err
 }
 
-func (s *sending) original(name string) ([]byte, error) {
+func (s *sendOptions) original(name string) ([]byte, error) {
 	switch {
 	case name == "" && s.body == "":
 		return nil, errors.New("what to send? Give an event type, as in agent.mood_change, or --body")
 	case name != "" && s.body != "":
 		return nil, errors.New("give an event type or --body, not both; to name the type of your own body use --set event_type=…")
 	case s.body != "":
-		return s.app.body(s.body)
+		return readBody(s.console, s.body)
 	}
-	t, wire, err := typeOf(name)
+	t, wire, err := delivery.TypeOf(name)
 	if err != nil {
 		return nil, err
 	}
-	sample, err := fixture(t, s.flat)
+	sample, err := delivery.Sample(t, s.flat)
 	if err != nil {
 		return nil, err
 	}
-	return fresh(sample, wire, s.app.now())
+	return delivery.Fresh(sample, wire, s.console.Now())
 }
 
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return errors.New("--url: want an absolute http or https URL, as in http://localhost:8080/webhooks/sonzai")
-	}
-	return nil
-}
-
-func (s *sending) print(p parcel, answer reply) error {
-	name, id := field(p.body, typeKeys...), field(p.body, idKeys...)
+func (s *sendOptions) print(req delivery.SignedRequest, answer delivery.Reply) error {
+	name, id := delivery.Field(req.Body, delivery.TypeKeys...), delivery.Field(req.Body, delivery.IDKeys...)
 	if s.json {
-		return json.NewEncoder(s.app.out).Encode(struct {
+		return s.console.WriteJSON(struct {
 			Status     int     `json:"status"`
 			Code       string  `json:"code,omitempty"`
 			DurationMS float64 `json:"duration_ms"`
 			Type       string  `json:"type,omitempty"`
 			EventID    string  `json:"event_id,omitempty"`
-		}{answer.status, answer.code, float64(answer.duration) / float64(time.Millisecond), name, id})
+			Note       string  `json:"note,omitempty"`
+		}{answer.Status, answer.Code, console.InMS(answer.Duration), name, id, elsewhere(answer)})
 	}
-	code := cmp.Or(answer.code, http.StatusText(answer.status), "no reason given")
-	line := statusStyle(answer.status).Render(fmt.Sprintf("%d %s", answer.status, code)) +
-		"  " + milliseconds(answer.duration)
-	if about := cmp.Or(name, "no type") + " " + id; name != "" || id != "" {
-		line += faint.Render("  " + about)
+	code := cmp.Or(answer.Code, http.StatusText(answer.Status), "no reason given")
+	cells := line{
+		console.Status(answer.Status, fmt.Sprintf("%d %s", answer.Status, code)),
+		console.Plain("  " + console.Milliseconds(answer.Duration)),
 	}
-	_, err := fmt.Fprintln(s.app.paper(s.app.out), line)
-	return err
+	if name != "" || id != "" {
+		cells = append(cells, console.Faint("  "+cmp.Or(name, "no type")+" "+id))
+	}
+	return s.console.Say(cells...)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 )
 
 // inbox is a server that keeps what it is sent and answers as it is told.
@@ -60,9 +62,9 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 	}
 
 	got := send("mood_change", "--set", "data.valence=12", "--set", "data.label=gloomy", "--set", "data.trigger_reason=42 \"x")
-	require.Equal(t, exitYes, got.code, got.errOut)
+	require.Equal(t, console.ExitYes, got.code, got.errOut)
 	require.Regexp(t, `^200 processed  \S+ m?s  agent\.mood_change evt_\w+\n$`, got.out)
-	require.Equal(t, exitYes, send("on_mood_updated", "--flat", "--set", "valence=7").code)
+	require.Equal(t, console.ExitYes, send("on_mood_updated", "--flat", "--set", "valence=7").code)
 	require.Len(t, moods, 2, "a second one has an id of its own")
 	require.InDelta(t, 12, moods[0].Valence, 0)
 	require.Equal(t, "gloomy", moods[0].Label)
@@ -74,7 +76,7 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 
 	for _, spoiled := range []string{"--tampered", "--stale", "--authorization=Bearer shut"} {
 		got := send("mood_change", spoiled)
-		require.Equal(t, exitNo, got.code)
+		require.Equal(t, console.ExitNo, got.code)
 		require.Contains(t, got.out, "401 unauthorized")
 		require.Empty(t, got.errOut)
 	}
@@ -89,14 +91,14 @@ func TestSendKeepsTheBytesOfABodyOfOnesOwn(t *testing.T) {
 	w := live
 	w.stdin = body
 	got := w.do(t, "send", "--body", "-", "--url", url)
-	require.Equal(t, exitYes, got.code, got.errOut)
+	require.Equal(t, console.ExitYes, got.code, got.errOut)
 	require.Contains(t, got.out, "204 No Content")
 	require.Equal(t, body, string(in.bodies[0]))
 	require.Equal(t, "application/json", in.requests[0].Header.Get("Content-Type"))
 	require.NoError(t, sonzaihook.Verify(in.bodies[0], in.requests[0].Header.Get(sonzaihook.SignatureHeader),
 		testSecret, time.Now(), time.Minute))
 
-	require.Equal(t, exitYes, live.do(t, "send", "--body", writeFile(t, body), "--set", "score=2", "--url", url).code)
+	require.Equal(t, console.ExitYes, live.do(t, "send", "--body", writeFile(t, body), "--set", "score=2", "--url", url).code)
 	require.Equal(t, strings.Replace(body, "1.50", "2", 1), string(in.bodies[1]), "all else stays")
 }
 
@@ -107,14 +109,14 @@ func TestSendMakesANewEventOfEachSample(t *testing.T) {
 	seen := map[string]bool{}
 	for _, typ := range sonzaihook.EventTypes() {
 		for _, layout := range []string{"--flat=false", "--flat=true"} {
-			require.Equal(t, exitYes, live.do(t, "send", string(typ), layout, "--url", url).code)
+			require.Equal(t, console.ExitYes, live.do(t, "send", string(typ), layout, "--url", url).code)
 			body := in.bodies[len(in.bodies)-1]
-			require.Equal(t, string(typ), field(body, typeKeys...))
-			id := field(body, idKeys...)
+			require.Equal(t, string(typ), delivery.Field(body, delivery.TypeKeys...))
+			id := delivery.Field(body, delivery.IDKeys...)
 			require.Regexp(t, `^evt_[A-Z2-7]{26}$`, id)
 			require.False(t, seen[id])
 			seen[id] = true
-			at, err := time.Parse(time.RFC3339, field(body, timeKeys...))
+			at, err := time.Parse(time.RFC3339, delivery.Field(body, delivery.TimeKeys...))
 			require.NoError(t, err)
 			require.WithinDuration(t, time.Now(), at, time.Minute)
 		}
@@ -139,7 +141,7 @@ func TestSendFollowsNoRedirectAndTrustsNoAnswer(t *testing.T) {
 			t.Parallel()
 			var in inbox
 			got := live.do(t, "send", "message", "--url", in.start(t, test.answer))
-			require.Equal(t, exitNo, got.code)
+			require.Equal(t, console.ExitNo, got.code)
 			require.Contains(t, got.out, test.want)
 			require.NotContains(t, got.out, "\x1b")
 			require.Len(t, in.requests, 1)
@@ -154,7 +156,7 @@ func TestSendPrintsJSONForMachines(t *testing.T) {
 	server := httptest.NewServer(hooks)
 	t.Cleanup(server.Close)
 	got := live.do(t, "send", "wakeup", "--json", "--set", "event_id=evt_7", "--url", server.URL)
-	require.Equal(t, exitYes, got.code)
+	require.Equal(t, console.ExitYes, got.code)
 	var answer map[string]any
 	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
 	require.Positive(t, answer["duration_ms"])
@@ -164,10 +166,8 @@ func TestSendPrintsJSONForMachines(t *testing.T) {
 
 func TestSendSaysThatNobodyAnswered(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	got := live.do(t, "send", "message", "--url", server.URL)
-	require.Equal(t, exitNo, got.code)
+	got := live.do(t, "send", "message", "--url", nowhere)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Regexp(t, `^sonzaihook: no answer from \S+: .*refused\n$`, got.errOut)
 
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -176,18 +176,6 @@ func TestSendSaysThatNobodyAnswered(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	got = live.do(t, "send", "message", "--timeout", "50ms", "--url", slow.URL)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Contains(t, got.errOut, "no answer from "+slow.URL)
-}
-
-func TestMillisecondsAreReadable(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		840 * time.Microsecond:  "0.84 ms",
-		12 * time.Millisecond:   "12 ms",
-		9999 * time.Millisecond: "9999 ms",
-		31 * time.Second:        "31.0 s",
-	} {
-		require.Equal(t, want, milliseconds(d))
-	}
 }

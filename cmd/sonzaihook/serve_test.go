@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
@@ -48,7 +49,7 @@ func (w world) start(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	r := &running{interrupt: interrupt, code: make(chan int, 1)}
-	a := &app{in: strings.NewReader(""), out: &r.out, errOut: &r.errOut, environ: w.environ, now: time.Now}
+	a := &console.Console{In: strings.NewReader(""), Out: &r.out, ErrOut: &r.errOut, Environ: w.environ, Now: time.Now}
 	go func() { r.code <- run(ctx, a, args) }()
 	t.Cleanup(interrupt)
 	return r
@@ -78,9 +79,9 @@ func TestListenPrintsEventsAndUnsubscribesWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	l := newLand(t)
 	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--auth-header", "Bearer open")
-	r.says(t, &r.errOut, "✓ 6 event types registered for http://127.0.0.1:")
 	r.says(t, &r.errOut, "interrupt to unsubscribe and end")
-	require.Len(t, tableLines(l.fine(t, "webhooks", "list")), 7)
+	require.Regexp(t, `✓ 6 event types( under 10 names)? registered for http://127\.0\.0\.1:`, r.errOut.String())
+	require.GreaterOrEqual(t, len(tableLines(l.fine(t, "webhooks", "list"))), 7)
 
 	event := saying("msg_1", "hello")
 	event.ProjectID = ""
@@ -91,7 +92,7 @@ func TestListenPrintsEventsAndUnsubscribesWhenItIsInterrupted(t *testing.T) {
 	require.Len(t, lines, 2)
 	require.Regexp(t, `^\d\d:\d\d:\d\d webhook agent\.message agent_1 “hello”$`, lines[0])
 
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	require.Contains(t, r.errOut.String(), "✓ unsubscribed after 1 event\n")
 	require.Equal(t, "no webhooks are registered; \"sonzaihook webhooks register\" adds one\n", l.fine(t, "webhooks", "list"))
 	require.NotContains(t, r.out.String()+r.errOut.String(), "whsec_")
@@ -130,7 +131,7 @@ func TestListenTakesTypesOfTheUsersOwnAndPrintsJSON(t *testing.T) {
 	require.Equal(t, "evt_1", got["event_id"])
 	require.Equal(t, "webhook", got["source"])
 	require.Equal(t, map[string]any{"score": 7.0}, got["event"].(map[string]any)["data"])
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 }
 
 func TestListenTellsOfDeliveriesThatItRefuses(t *testing.T) {
@@ -147,7 +148,7 @@ func TestListenTellsOfDeliveriesThatItRefuses(t *testing.T) {
 	require.Equal(t, "unauthorized", got["outcome"])
 	require.Equal(t, "signature mismatch", got["reason"])
 	require.NotContains(t, got, "event")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 }
 
 func TestListenTakesABareWakeupFromTheURLOfItsType(t *testing.T) {
@@ -158,7 +159,7 @@ func TestListenTakesABareWakeupFromTheURLOfItsType(t *testing.T) {
 	l.fine(t, "wakeups", "schedule", "--agent", "agent_1", "--user", "user_1", "--intent", "say hi", "--at", "10ms")
 	r.says(t, &r.out, "agent.wakeup")
 	require.Contains(t, r.out.String(), "“Hello! I wanted to talk with you about say hi.”")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 }
 
 func TestListenLeavesTheWebhooksOfOthersAlone(t *testing.T) {
@@ -168,7 +169,7 @@ func TestListenLeavesTheWebhooksOfOthersAlone(t *testing.T) {
 	listen := []string{"listen", "--addr", "127.0.0.1:0", "--type", "message", "--type", "wakeup"}
 
 	got := l.do(t, listen...)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Contains(t, got.errOut, "sonzaihook: registered already, perhaps for another server: agent.message: choose other types with --type, or give --take-over\n")
 	require.Equal(t, "agent.message yes none now https://production.example", tableLines(l.fine(t, "webhooks", "list"))[1])
 	require.Len(t, tableLines(l.fine(t, "webhooks", "list")), 2, "what listen had registered is gone")
@@ -179,7 +180,7 @@ func TestListenLeavesTheWebhooksOfOthersAlone(t *testing.T) {
 	event.ProjectID = ""
 	l.happens(t, event)
 	r.says(t, &r.out, "“hello”")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	require.Contains(t, r.errOut.String(), "! agent.message is registered no more; it was for https://production.example\n")
 }
 
@@ -189,7 +190,7 @@ func TestListenSaysSoWhenItCannotUnsubscribe(t *testing.T) {
 	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--type", "message")
 	r.says(t, &r.errOut, "interrupt to unsubscribe")
 	require.NoError(t, l.MisbehaveCalls(simulator.CallFault{Call: "DELETE /webhooks/{eventType}", Status: http.StatusForbidden}))
-	require.Equal(t, exitNo, r.end(t))
+	require.Equal(t, console.ExitNo, r.end(t))
 	require.Contains(t, r.errOut.String(), "sonzaihook: not unsubscribed: DELETE /webhooks/agent.message: 403 Forbidden")
 	require.Contains(t, r.errOut.String(), `"sonzaihook webhooks delete" does it`)
 }
@@ -217,10 +218,10 @@ func TestSimulateIsAPlatformForTheOtherCommands(t *testing.T) {
 		listening.says(t, &listening.out, text)
 	}
 	r.says(t, &r.out, `"answer":"duplicate"`)
-	require.Equal(t, exitYes, listening.end(t))
+	require.Equal(t, console.ExitYes, listening.end(t))
 
 	r.says(t, &r.out, `"call":"DELETE /webhooks/agent.consolidation"`)
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	out := r.out.String()
 	require.Contains(t, out, `"call":"GET /webhooks","status":503`)
 	require.Contains(t, out, `"event_type":"agent.message","attempt":1`)
@@ -233,18 +234,18 @@ func TestSimulateSaysHowToUseIt(t *testing.T) {
 	t.Parallel()
 	r := world{}.start(t, "simulate", "--addr", "127.0.0.1:0", "--delivery-fault", "drop", "--call-fault", "html")
 	r.says(t, &r.errOut, "it misbehaves: html")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	for _, text := range []string{
-		"a Sonzai platform in miniature on http://127.0.0.1:", "export SONZAI_BASE_URL=http://127.0.0.1:",
-		"/api/v1\n", "export SONZAI_API_KEY=" + simulator.DefaultAPIKey, "sonzaihook listen", simulator.EmitPath,
+		"a Sonzai platform in miniature on http://127.0.0.1:", "export SONZAI_API_KEY=" + simulator.DefaultAPIKey, "sonzaihook listen", simulator.EmitPath,
 		"project " + simulator.DefaultProject, "! it misbehaves: drop\n",
 	} {
 		require.Contains(t, r.errOut.String(), text)
 	}
+	require.Regexp(t, `export SONZAI_BASE_URL=http://127\.0\.0\.1:\d+\n`, r.errOut.String(), "the host alone")
 
 	r = world{}.start(t, "simulate", "--addr", "127.0.0.1:0", "--api-key", "sk_mine")
 	r.says(t, &r.errOut, "interrupt to end")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	require.Contains(t, r.errOut.String(), "export SONZAI_API_KEY=…")
 	require.NotContains(t, r.errOut.String(), "sk_mine")
 }
@@ -262,6 +263,6 @@ func TestPollGoesOnUntilItIsInterrupted(t *testing.T) {
 	r.says(t, &r.errOut, "level=WARN msg=\"upstream: poll failed\"")
 	l.happens(t, saying("msg_3", "here again"))
 	r.says(t, &r.out, "“here again”")
-	require.Equal(t, exitYes, r.end(t))
+	require.Equal(t, console.ExitYes, r.end(t))
 	require.Contains(t, r.errOut.String(), "3 events fetched\n")
 }

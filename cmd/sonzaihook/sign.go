@@ -1,15 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 )
 
-func newSign(a *app) *cobra.Command {
+func newSign(c *console.Console) *cobra.Command {
 	var secret, at string
 	cmd := &cobra.Command{
 		Use:   "sign [file]",
@@ -25,41 +24,26 @@ included, so send exactly the same bytes.
     -H "` + sonzaihook.SignatureHeader + `: $(sonzaihook sign body.json)" http://localhost:8080/webhooks/sonzai`,
 		Args: atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			key, err := a.secret(secret)
+			key, err := secretOf(c, secret)
 			if err != nil {
 				return err
 			}
-			signedAt, err := moment(at, a.now())
+			signedAt, err := moment(at, c.Now())
 			if err != nil {
 				return err
 			}
-			body, err := a.body(first(args))
+			body, err := readBody(c, first(args))
 			if err != nil {
 				return err
 			}
-			header, err := sign(body, key, signedAt)
+			header, err := delivery.Sign(body, key, signedAt)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(a.out, header)
-			return err
+			return c.Say(console.Plain(header))
 		},
 	}
 	cmd.Flags().StringVar(&secret, "secret", "", secretHelp)
 	cmd.Flags().StringVar(&at, "at", "now", "`time` to sign for: RFC 3339, Unix seconds, or a distance such as -10m")
 	return cmd
-}
-
-// sign returns the header of a body. It refuses a secret or a time that no
-// receiver would take.
-func sign(body []byte, secret string, at time.Time) (string, error) {
-	header := sonzaihook.Sign(body, secret, at)
-	return header, sonzaihook.Verify(body, header, secret, at, time.Second)
-}
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
 }

@@ -12,11 +12,13 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
-func newSimulate(a *app) *cobra.Command {
-	s := simulating{app: a}
+func newSimulate(c *console.Console) *cobra.Command {
+	s := simulateOptions{console: c}
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Run a Sonzai platform in miniature",
@@ -45,14 +47,14 @@ A fault without times stays. Where several fit, the last one counts.`,
 	return cmd
 }
 
-func (s *simulating) register(cmd *cobra.Command) {
+func (s *simulateOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&s.addr, "addr", "localhost:9090", "`address` to listen on; the port 0 is any free one")
 	flags.StringVar(&s.apiKey, "api-key", "", "the `key` that calls must carry, or @file to read it from one; the default is "+simulator.DefaultAPIKey)
 	flags.StringArrayVar(&s.projects, "project", nil, "`id` of a project; may be repeated, and the first is that of the API key")
 	flags.DurationVar(&s.every, "every", 0, "let a sample event happen this often; 0 for never")
 	flags.Float64Var(&s.speed, "speed", 1, "make the waits before retries and wakeups shorter by this `factor`")
-	flags.IntVar(&s.attempts, "attempts", 6, "deliver an event this `number` of times at most")
+	flags.IntVar(&s.attempts, "attempts", 4, "deliver an event this `number` of times at most")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long a server may take to answer a delivery")
 	flags.StringVar(&s.layout, "layout", string(simulator.LayoutData), "`form` of the bodies: data, flat or bare")
 	flags.DurationVar(&s.overlap, "overlap", 0, "sign with the old secret too for this long after a rotation")
@@ -61,11 +63,14 @@ func (s *simulating) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&s.deliveryFaults, "delivery-fault", nil, "`what` goes wrong with deliveries; may be repeated")
 	flags.StringArrayVar(&s.callFaults, "call-fault", nil, "`what` goes wrong with calls; may be repeated")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object per line, the addresses first")
+	completeFlag(cmd, "layout", completeLayouts)
+	completeFlag(cmd, "delivery-fault", completeDeliveryFaults)
+	completeFlag(cmd, "call-fault", completeCallFaults)
 }
 
-// simulating is one run of the simulate command.
-type simulating struct {
-	app            *app
+// simulateOptions are the flags of the simulate command.
+type simulateOptions struct {
+	console        *console.Console
 	addr           string
 	apiKey         string
 	projects       []string
@@ -84,8 +89,8 @@ type simulating struct {
 	journal *journal
 }
 
-func (s *simulating) run(ctx context.Context) (err error) {
-	s.journal = &journal{app: s.app, json: s.json}
+func (s *simulateOptions) run(ctx context.Context) (err error) {
+	s.journal = &journal{console: s.console, json: s.json}
 	if s.every < 0 {
 		return errors.New("--every: it must not be negative")
 	}
@@ -94,15 +99,17 @@ func (s *simulating) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer sim.Close()
-	server, err := serve(ctx, s.addr, s.journal.around(sim))
+	ctx, stop := s.console.WhileRead(ctx)
+	defer stop()
+	server, err := delivery.Serve(ctx, s.addr, s.journal.around(sim))
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
 	defer func() {
-		end, cancel := ending(ctx)
+		end, cancel := delivery.Ending(ctx)
 		defer cancel()
 		sim.Close() // first, so that no call and no delivery waits any longer
-		err = errors.Join(err, server.stop(end))
+		err = errors.Join(err, server.Stop(end))
 	}()
 	if err := s.banner(server); err != nil {
 		return err
@@ -119,10 +126,10 @@ func (s *simulating) run(ctx context.Context) (err error) {
 			<-emitting
 		}()
 	}
-	return server.wait(ctx)
+	return server.Wait(ctx)
 }
 
-func (s *simulating) simulator() (*simulator.Simulator, error) {
+func (s *simulateOptions) simulator() (*simulator.Simulator, error) {
 	key, err := reveal(s.apiKey)
 	if err != nil {
 		return nil, fmt.Errorf("--api-key: %w", err)
@@ -149,7 +156,7 @@ func (s *simulating) simulator() (*simulator.Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.misbehave(sim); err != nil {
+	if err := misbehave(sim, s.deliveryFaults, s.callFaults); err != nil {
 		sim.Close()
 		return nil, err
 	}
@@ -157,11 +164,11 @@ func (s *simulating) simulator() (*simulator.Simulator, error) {
 }
 
 // banner says where the platform is and how to use it.
-func (s *simulating) banner(server *server) error {
-	base, emit := server.url()+simulator.BasePath, server.url()+simulator.EmitPath
+func (s *simulateOptions) banner(server *delivery.Server) error {
+	base, emit := server.URL()+simulator.BasePath, server.URL()+simulator.EmitPath
 	project := cmp.Or(first(s.projects), simulator.DefaultProject)
 	if s.json {
-		return s.app.write(struct {
+		return s.console.WriteJSON(struct {
 			BaseURL string `json:"base_url"`
 			EmitURL string `json:"emit_url"`
 			Project string `json:"project_id"`
@@ -169,26 +176,37 @@ func (s *simulating) banner(server *server) error {
 	}
 	key := simulator.DefaultAPIKey
 	if s.apiKey != "" {
-		key = "…" // the one that was given, which is nobody else's business
+		key = "…" // the one that was given stays private
 	}
-	say := func(what, why string) { s.app.remark("  %s", pad(what, 54)+faint.Render(why)) }
-	s.app.remark("%s  %s\n", strong.Render("sonzaihook simulate"), faint.Render("a Sonzai platform in miniature on "+server.url()))
-	s.app.remark("  export SONZAI_BASE_URL=%s\n  export SONZAI_API_KEY=%s\n", base, key)
-	say("sonzaihook listen", "print what it sends")
-	say("sonzaihook webhooks list", "see what is registered")
-	say("sonzaihook notifications list --agent agent_luna", "see what can be polled")
-	s.app.remark("  %s\n    %s\n    %s\n", `curl -H "Authorization: Bearer $SONZAI_API_KEY" -H "Content-Type: application/json" \`,
-		`-d '{"type":"agent.message","agent_id":"agent_luna","data":{"content":"hello"}}' \`, emit)
-	s.app.remark("%s", faint.Render("  project "+project+"; interrupt to end"))
+	s.console.Remark(console.Strong("sonzaihook simulate"), console.Faint("  a Sonzai platform in miniature on "+server.URL()))
+	s.console.Remark()
+	// The bare host: the official SDKs read it so, and so does this command.
+	s.console.Remark(console.Plain("  export SONZAI_BASE_URL=" + server.URL()))
+	s.console.Remark(console.Plain("  export SONZAI_API_KEY=" + key))
+	s.console.Remark()
+	for _, use := range []struct{ command, why string }{
+		{"sonzaihook listen", "print what it sends"},
+		{"sonzaihook webhooks list", "see what is registered"},
+		{"sonzaihook notifications list --agent agent_luna", "see what can be polled"},
+	} {
+		s.console.Remark(console.Plain("  "+use.command).Pad(54), console.Faint(use.why))
+	}
+	s.console.Remark(console.Plain(`  curl -H "Authorization: Bearer $SONZAI_API_KEY" \`))
+	s.console.Remark(console.Plain(`    -H "Content-Type: application/json" \`))
+	s.console.Remark(console.Plain(`    -d '{"type":"agent.message","agent_id":"agent_luna",`))
+	s.console.Remark(console.Plain(`         "data":{"content":"hello"}}' \`))
+	s.console.Remark(console.Plain("    " + emit))
+	s.console.Remark()
+	s.console.Remark(console.Faint("  project " + project + "; interrupt to end"))
 	for _, fault := range append(append([]string(nil), s.deliveryFaults...), s.callFaults...) {
-		s.app.remark("%s", warn.Render("  ! ")+"it misbehaves: "+fault)
+		s.console.Remark(console.Warn("  ! "), console.Plain("it misbehaves: "+fault))
 	}
-	s.app.remark("")
+	s.console.Remark()
 	return nil
 }
 
 // emit lets sample events happen, one type after the other.
-func (s *simulating) emit(ctx context.Context, sim *simulator.Simulator) {
+func (s *simulateOptions) emit(ctx context.Context, sim *simulator.Simulator) {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	types := sonzaihook.EventTypes()
@@ -203,23 +221,22 @@ func (s *simulating) emit(ctx context.Context, sim *simulator.Simulator) {
 			_, err = sim.Emit(ctx, event)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.app.remark("%s", errorLine(err))
+			s.console.Remark(console.Plain(console.ErrorLine(err)))
 		}
 	}
 }
 
-// sampleEvent returns a sample of a documented type that happens now, with ids of
-// its own.
+// sampleEvent returns a sample of a documented type that happens now, with new ids.
 func sampleEvent(t sonzaihook.EventType) (simulator.Event, error) {
-	body, err := fixture(t, false)
+	body, err := delivery.Sample(t, false)
 	if err != nil {
 		return simulator.Event{}, err
 	}
-	data, err := renewed([]byte(gjson.GetBytes(body, "data").Raw))
+	data, err := delivery.WithNewIDs([]byte(gjson.GetBytes(body, "data").Raw))
 	if err != nil {
 		return simulator.Event{}, err
 	}
 	return simulator.Event{
-		Type: string(t), AgentID: field(body, "agent_id"), UserID: field(body, "user_id"), Data: json.RawMessage(data),
+		Type: string(t), AgentID: delivery.Field(body, "agent_id"), UserID: delivery.Field(body, "user_id"), Data: json.RawMessage(data),
 	}, nil
 }

@@ -13,16 +13,10 @@ import (
 )
 
 // misbehave tells the simulator what goes wrong.
-func (s *simulating) misbehave(sim *simulator.Simulator) error {
-	for _, text := range s.deliveryFaults {
+func misbehave(sim *simulator.Simulator, deliveries, calls []string) error {
+	for _, text := range deliveries {
 		var f simulator.DeliveryFault
-		err := settings{
-			"type":      func(v string) error { f.EventType = named([]string{v})[0]; return nil },
-			"times":     count(&f.Times),
-			"delay":     span(&f.Delay),
-			"hold-back": truth(&f.HoldBack), "duplicates": count(&f.Duplicates),
-			"drop": truth(&f.Drop), "drop-answer": truth(&f.DropAnswer),
-		}.read(text)
+		err := deliveryFault(&f).read(text)
 		if err == nil {
 			err = sim.MisbehaveDeliveries(f)
 		}
@@ -30,15 +24,9 @@ func (s *simulating) misbehave(sim *simulator.Simulator) error {
 			return fmt.Errorf("--delivery-fault %s: %w", text, err)
 		}
 	}
-	for _, text := range s.callFaults {
+	for _, text := range calls {
 		var f simulator.CallFault
-		err := settings{
-			"call":   func(v string) error { f.Call = v; return nil },
-			"times":  count(&f.Times),
-			"delay":  span(&f.Delay),
-			"status": count(&f.Status), "retry-after": span(&f.RetryAfter),
-			"html": truth(&f.HTML), "drop": truth(&f.Drop), "drop-answer": truth(&f.DropAnswer),
-		}.read(text)
+		err := callFault(&f).read(text)
 		if err == nil {
 			err = sim.MisbehaveCalls(f)
 		}
@@ -47,6 +35,26 @@ func (s *simulating) misbehave(sim *simulator.Simulator) error {
 		}
 	}
 	return nil
+}
+
+func deliveryFault(f *simulator.DeliveryFault) settings {
+	return settings{
+		"type":      func(v string) error { f.EventType = named([]string{v})[0]; return nil },
+		"times":     count(&f.Times),
+		"delay":     span(&f.Delay),
+		"hold-back": truth(&f.HoldBack), "duplicates": count(&f.Duplicates),
+		"drop": truth(&f.Drop), "drop-answer": truth(&f.DropAnswer),
+	}
+}
+
+func callFault(f *simulator.CallFault) settings {
+	return settings{
+		"call":   func(v string) error { f.Call = v; return nil },
+		"times":  count(&f.Times),
+		"delay":  span(&f.Delay),
+		"status": count(&f.Status), "retry-after": span(&f.RetryAfter),
+		"html": truth(&f.HTML), "drop": truth(&f.Drop), "drop-answer": truth(&f.DropAnswer),
+	}
 }
 
 // settings are what "key=value,key" may set.

@@ -8,18 +8,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
-
-// wideAnswer fits "401 unauthorized" and "503 retry_later".
-const wideAnswer = 16
 
 // journal prints the calls and the deliveries of the simulator, a line each. It is
 // safe for concurrent use.
 type journal struct {
-	app  *app
-	json bool
-	mu   sync.Mutex
+	console *console.Console
+	json    bool
+	mu      sync.Mutex
 }
 
 // entry is a line of the journal as --json prints it: a call, or an attempt to
@@ -40,32 +39,29 @@ func (j *journal) print(e entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.json {
-		_ = j.app.write(e) // nobody is left to be told
+		_ = j.console.WriteJSON(e) // a closed output ends the command elsewhere
 		return
 	}
-	_ = j.app.line(e.segments()...)
+	_ = j.console.Line(e.cells()...)
 }
 
-func (e entry) segments() []cell {
-	at := cell{e.Time.Format(time.TimeOnly) + "  ", faint}
-	took := cell{"  " + milliseconds(time.Duration(e.DurationMS*float64(time.Millisecond))), faint}
-	status := cell{fmt.Sprint(e.Status), answerStyle(e.Status)}
+func (e entry) cells() []console.Cell {
+	at := console.Faint(e.Time.Format(time.TimeOnly) + "  ")
+	took := console.Faint("  " + console.Milliseconds(time.Duration(e.DurationMS*float64(time.Millisecond))))
 	if e.Call != "" {
+		status := console.Status(e.Status, fmt.Sprint(e.Status))
 		if e.Status == 0 {
-			status = cell{"connection closed", bad}
+			status = console.Bad("connection closed")
 		}
-		return []cell{at, {"← ", faint}, {e.Call + "  ", plain}, status, took}
+		return []console.Cell{at, console.Faint("← "), console.Plain(e.Call + "  "), status, took}
 	}
-	if e.Status == 0 {
-		status.text = codeUnanswered
+	answer := delivery.CodeUnanswered
+	if e.Status > 0 {
+		answer = strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Answer))
 	}
-	if e.Answer != "" {
-		status.text += " " + e.Answer
-	}
-	status.text = pad(status.text, wideAnswer)
-	return []cell{
-		at, {"→ ", faint}, {pad(e.Type, wideType), calm}, {fmt.Sprintf("#%d  ", e.Attempt), faint},
-		status, took, {"  " + cmp.Or(oneLine(e.Error), e.URL), faint},
+	return []console.Cell{
+		at, console.Faint("→ "), console.Calm(e.Type).Pad(wideType), console.Faint(fmt.Sprintf("#%d  ", e.Attempt)),
+		console.Status(e.Status, answer).Pad(wideAnswer), took, console.Faint("  " + cmp.Or(e.Error, e.URL)),
 	}
 }
 
@@ -73,7 +69,7 @@ func (e entry) segments() []cell {
 func (j *journal) attempt(a simulator.Attempt) {
 	j.print(entry{
 		Time: a.CreatedAt, Type: a.EventType, Attempt: a.Number, URL: a.URL, Status: a.Code,
-		Answer: codeOf([]byte(a.ResponseBody)), Error: a.Error, DurationMS: inMS(a.Duration),
+		Answer: delivery.CodeOf([]byte(a.ResponseBody)), Error: a.Error, DurationMS: console.InMS(a.Duration),
 	})
 }
 
@@ -81,11 +77,11 @@ func (j *journal) attempt(a simulator.Attempt) {
 // printed.
 func (j *journal) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started, answer := j.app.now(), &statusWriter{ResponseWriter: w}
+		started, answer := j.console.Now(), &statusWriter{ResponseWriter: w}
 		timer := time.Now()
 		defer func() {
-			call := r.Method + " " + oneLine(strings.TrimPrefix(r.URL.EscapedPath(), simulator.BasePath))
-			j.print(entry{Time: started, Call: call, Status: answer.status, DurationMS: inMS(time.Since(timer))})
+			call := r.Method + " " + strings.TrimPrefix(r.URL.EscapedPath(), simulator.BasePath)
+			j.print(entry{Time: started, Call: call, Status: answer.status, DurationMS: console.InMS(time.Since(timer))})
 		}()
 		next.ServeHTTP(answer, r)
 	})

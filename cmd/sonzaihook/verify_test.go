@@ -6,17 +6,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/diagnosis"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/internal/diagnosis"
 )
 
 func TestVerifyAcceptsWhatSignSigned(t *testing.T) {
 	t.Parallel()
 	header := strings.TrimSpace(keyed(testBody).do(t, "sign").out)
 	got := keyed(testBody).do(t, "verify", "--signature", header)
-	require.Equal(t, result{exitYes, "✓ valid  signed 2026-01-01T00:00:00Z\n", ""}, got)
+	require.Equal(t, result{console.ExitYes, "✓ valid  signed 2026-01-01T00:00:00Z\n", ""}, got)
 }
 
 func TestVerifyNamesTheSecretThatSigned(t *testing.T) {
@@ -26,12 +28,39 @@ func TestVerifyNamesTheSecretThatSigned(t *testing.T) {
 	require.Equal(t, "✓ valid  signed 2026-01-01T00:00:00Z with secret 2 of 2\n", got.out)
 }
 
+func TestVerifyTakesAFileWithASecretALine(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	file := writeFile(t, "whsec_new\n"+testSecret+"\n")
+	got := keyed(testBody).do(t, "verify", "--secret", "@"+file, "--signature", header)
+	require.Equal(t, "✓ valid  signed 2026-01-01T00:00:00Z with secret 2 of 2\n", got.out)
+}
+
+func TestVerifySaysWhatIsAroundASecret(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	got := keyed(testBody).do(t, "verify", "--secret", "@"+writeFile(t, "SECRET='"+testSecret+"'\n"), "--signature", header)
+	require.Equal(t, console.ExitNo, got.code)
+	require.Contains(t, got.out, "✗ invalid  1 problem\n")
+	require.Contains(t, strings.Join(strings.Fields(got.out), " "),
+		"begins with a name and an equals sign (as in an env file) and has quotes around it; without that it is the right one")
+	require.NotContains(t, got.out, testSecret[6:])
+}
+
+func TestVerifyCountsOneByte(t *testing.T) {
+	t.Parallel()
+	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
+	got := keyed("\t"+testBody).do(t, "verify", "--signature", header)
+	require.Contains(t, got.out, "1 byte of white space was added")
+	require.NotContains(t, got.out, "1 bytes")
+}
+
 func TestVerifyExplainsInWords(t *testing.T) {
 	t.Parallel()
 	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow.Add(-62*time.Minute))
 	header = strings.Replace(header, "v1=", "V1=", 1)
 	got := keyed(testBody+"\n").do(t, "verify", "--signature", header)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Empty(t, got.errOut)
 	mac := header[len(header)-6:]
 	require.Equal(t, `✗ invalid  3 problems
@@ -55,11 +84,11 @@ func TestVerifyLooksAtTheTimeThatIsGiven(t *testing.T) {
 	t.Parallel()
 	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow.Add(-time.Hour))
 	for at, code := range map[string]int{
-		"now": exitNo, "-1h": exitYes, "signed": exitYes, "-40m": exitNo, "2025-12-31T23:04:59Z": exitYes,
+		"now": console.ExitNo, "-1h": console.ExitYes, "signed": console.ExitYes, "-40m": console.ExitNo, "2025-12-31T23:04:59Z": console.ExitYes,
 	} {
 		require.Equal(t, code, keyed(testBody).do(t, "verify", "--signature", header, "--at", at).code, at)
 	}
-	require.Equal(t, exitYes, keyed(testBody).do(t, "verify", "--signature", header, "--tolerance", "1h").code)
+	require.Equal(t, console.ExitYes, keyed(testBody).do(t, "verify", "--signature", header, "--tolerance", "1h").code)
 }
 
 func TestVerifySaysWhatIsRightAllTheSame(t *testing.T) {
@@ -74,7 +103,7 @@ func TestVerifyPrintsJSONForMachines(t *testing.T) {
 	t.Parallel()
 	header := sonzaihook.Sign([]byte(testBody), testSecret, testNow)
 	got := keyed(testBody+" ").do(t, "verify", "--json", "--signature", header)
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	var report diagnosis.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
 	require.Equal(t, diagnosis.Body, report.Problems[0].Kind)
@@ -92,7 +121,7 @@ func TestVerifyPrintsNeitherSecretNorSignature(t *testing.T) {
 		for _, signature := range []string{header, header + ",", strings.ToUpper(header), mac, "v1,=" + mac, `"` + header + `"`} {
 			for _, mode := range []string{"--json=true", "--json=false"} {
 				got := world{stdin: testBody + "x", now: testNow}.do(t, "verify", mode, "--secret", secret, "--signature", signature)
-				require.Equal(t, exitNo, got.code)
+				require.Equal(t, console.ExitNo, got.code)
 				for _, private := range []string{strings.TrimSpace(secret)[8:], mac, strings.ToUpper(mac)} {
 					require.NotContains(t, got.out+got.errOut, private)
 				}
@@ -115,6 +144,6 @@ func TestPointShowsTheColumnUnderTheHeader(t *testing.T) {
 		{"control characters", "t=1\x1b[2J,\tv1", 10, "t=1·[2J,·v1\n         ^"},
 		{"too long", strings.Repeat("a=b,", 40), 150, "(too long to show)"},
 	} {
-		require.Equal(t, test.want, stripped(point(test.header, test.column, 80)), test.name)
+		require.Equal(t, test.want, ansi.Strip(point(test.header, test.column, 80)), test.name)
 	}
 }

@@ -2,22 +2,22 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
-func newVersion(a *app) *cobra.Command {
+func newVersion(c *console.Console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, "sonzaihook", version())
-			return err
+			return c.Say(console.Plain("sonzaihook " + version()))
 		},
 	}
 }

@@ -8,10 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-func newWakeups(a *app) *cobra.Command {
+func newWakeups(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wakeups",
 		Short: "Have an agent turn to a user by itself",
@@ -24,12 +25,12 @@ agent.wakeup event, and lists them.
 		Args: noneButCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSchedule(a), newWakeupsList(a))
+	cmd.AddCommand(newSchedule(c), newWakeupsList(c))
 	return cmd
 }
 
-func newSchedule(a *app) *cobra.Command {
-	p, w, at := platform{app: a}, sonzaiapi.WakeupRequest{}, ""
+func newSchedule(c *console.Console) *cobra.Command {
+	p, w, at := platform{console: c}, sonzaiapi.WakeupRequest{}, ""
 	cmd := &cobra.Command{
 		Use:   "schedule",
 		Short: "Schedule a wakeup",
@@ -53,20 +54,16 @@ since a second call would schedule a second wakeup.
 	flags.StringVar(&w.Occasion, "occasion", "", "tells the agent what the `occasion` is")
 	flags.StringVar(&w.InterestTopic, "topic", "", "tells the agent which `topic` interests the user")
 	flags.StringVar(&w.EventDescription, "event", "", "`describes` the event to the agent")
-	for _, name := range []string{"agent", "user", "intent", "at"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flags are defined above
-		}
-	}
+	requireFlags(cmd, "agent", "user", "intent", "at")
 	return cmd
 }
 
 func scheduleWakeup(cmd *cobra.Command, p *platform, w sonzaiapi.WakeupRequest, at string) error {
 	var err error
-	if w.At, err = moment(at, p.app.now()); err != nil {
+	if w.At, err = moment(at, p.console.Now()); err != nil {
 		return fmt.Errorf("--at: %w", err)
 	}
-	if w.At.Before(p.app.now()) {
+	if w.At.Before(p.console.Now()) {
 		return errors.New("--at: the time is past")
 	}
 	client, err := p.client()
@@ -78,12 +75,14 @@ func scheduleWakeup(cmd *cobra.Command, p *platform, w sonzaiapi.WakeupRequest, 
 	if err != nil {
 		return failure(err)
 	}
-	return p.tell(scheduled, good.Render("✓ ")+calm.Render(oneLine(scheduled.ID))+
-		"  "+agent+" turns to "+w.UserID+" at "+day(scheduled.ScheduledAt))
+	return p.tell(scheduled, line{
+		console.Good("✓ "), console.Calm(scheduled.ID),
+		console.Plain("  " + agent + " turns to " + w.UserID + " at " + day(scheduled.ScheduledAt)),
+	})
 }
 
-func newWakeupsList(a *app) *cobra.Command {
-	p, agent, query := platform{app: a}, "", sonzaiapi.WakeupQuery{}
+func newWakeupsList(c *console.Console) *cobra.Command {
+	p, agent, query := platform{console: c}, "", sonzaiapi.WakeupQuery{}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the wakeups of an agent",
@@ -100,9 +99,7 @@ func newWakeupsList(a *app) *cobra.Command {
 	flags.StringVar(&agent, "agent", "", "`id` of the agent")
 	flags.StringVar(&query.Status, "status", "", "only wakeups with this `status`, such as pending or executed")
 	flags.IntVar(&query.Limit, "limit", 0, "show this `number` at most; 0 for the platform's default of 50")
-	if err := cmd.MarkFlagRequired("agent"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	requireFlags(cmd, "agent")
 	return cmd
 }
 
@@ -115,14 +112,14 @@ func listWakeups(ctx context.Context, p *platform, agent string, query sonzaiapi
 	if err != nil {
 		return failure(err)
 	}
-	g := grid{headings: []string{"WAKEUP", "USER", "STATUS", "SCHEDULED", "CHECK", "INTENT"}}
+	g := console.Grid{Headings: []string{"WAKEUP", "USER", "STATUS", "SCHEDULED", "CHECK", "INTENT"}}
 	for _, w := range list {
-		style := good
+		status := console.Good(w.Status)
 		if w.Status == "pending" {
-			style = warn
+			status = console.Warn(w.Status)
 		}
-		err := p.add(&g, w, cell{oneLine(w.ID), plain}, cell{oneLine(w.UserID), faint}, cell{oneLine(w.Status), style},
-			cell{day(w.ScheduledAt), faint}, cell{oneLine(w.CheckType), calm}, cell{oneLine(cmp.Or(w.Intent, w.Occasion)), plain})
+		err := p.add(&g, w, console.Plain(w.ID), console.Faint(w.UserID), status,
+			console.Faint(day(w.ScheduledAt)), console.Calm(w.CheckType), console.Plain(cmp.Or(w.Intent, w.Occasion)))
 		if err != nil {
 			return err
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 )
 
-func newDelete(a *app) *cobra.Command {
-	p, types := platform{app: a}, eventTypes{}
+func newDelete(c *console.Console) *cobra.Command {
+	p, types := platform{console: c}, eventTypes{}
 	cmd := &cobra.Command{
 		Use:   "delete <type>… | --all",
 		Short: "End the deliveries of event types",
@@ -30,7 +32,7 @@ shows, types that are not documented included.
 
 func deleteWebhooks(ctx context.Context, p *platform, all bool, args []string) error {
 	chosen := eventTypes{all: all}
-	if _, err := chosen.documented(args); err != nil {
+	if _, err := chosen.names(args); err != nil {
 		return err
 	}
 	webhooks, err := p.webhooks()
@@ -48,14 +50,14 @@ func deleteWebhooks(ctx context.Context, p *platform, all bool, args []string) e
 		}
 	}
 	if len(types) == 0 {
-		return p.show(&grid{}, "no webhooks are registered")
+		return p.show(&console.Grid{}, "no webhooks are registered")
 	}
-	return p.each(types, "deleting", "deleted", func(eventType string) (any, string, error) {
+	return p.each(types, "deleting", "deleted", func(eventType string) (any, []line, error) {
 		value := struct {
 			Type    string `json:"event_type"`
 			Deleted bool   `json:"deleted"`
 		}{eventType, true}
-		text := good.Render("✓ ") + calm.Render(oneLine(eventType)) + "  deleted"
-		return value, text, webhooks.Delete(ctx, eventType)
+		lines := []line{{console.Good("✓ "), console.Calm(eventType), console.Plain("  deleted")}}
+		return value, lines, webhooks.Delete(ctx, eventType)
 	})
 }

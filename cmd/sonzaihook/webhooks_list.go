@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-func newWebhooksList(a *app) *cobra.Command {
-	p := platform{app: a}
+func newWebhooksList(c *console.Console) *cobra.Command {
+	p := platform{console: c}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the registered webhooks",
@@ -36,10 +37,10 @@ func listWebhooks(ctx context.Context, p *platform) error {
 	if err != nil {
 		return failure(err)
 	}
-	g := grid{headings: []string{"TYPE", "ACTIVE", "AUTH", "UPDATED", "URL"}}
+	g := console.Grid{Headings: []string{"TYPE", "ACTIVE", "AUTH", "UPDATED", "URL"}}
 	for _, w := range list {
-		err := p.add(&g, w, cell{oneLine(w.EventType), calm}, yesNo(w.Active), cell{setOrNone(w.AuthHeader), faint},
-			cell{p.app.ago(w.UpdatedAt), faint}, cell{oneLine(w.URL), plain})
+		err := p.add(&g, w, console.Calm(w.EventType), yesNo(w.Active), console.Faint(setOrNone(w.AuthHeader)),
+			console.Faint(p.ago(w.UpdatedAt)), console.Plain(w.URL))
 		if err != nil {
 			return err
 		}
@@ -47,11 +48,11 @@ func listWebhooks(ctx context.Context, p *platform) error {
 	return p.show(&g, "no webhooks are registered; \"sonzaihook webhooks register\" adds one")
 }
 
-func yesNo(yes bool) cell {
+func yesNo(yes bool) console.Cell {
 	if yes {
-		return cell{"yes", good}
+		return console.Good("yes")
 	}
-	return cell{"no", warn}
+	return console.Warn("no")
 }
 
 func setOrNone(secret sonzaiapi.Secret) string {

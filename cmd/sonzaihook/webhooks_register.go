@@ -2,21 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"net/http"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-func newRegister(a *app) *cobra.Command {
-	r := registering{platform: platform{app: a}}
+func newRegister(c *console.Console) *cobra.Command {
+	r := registerOptions{platform: platform{console: c}}
 	cmd := &cobra.Command{
 		Use:   "register <type>… | --all",
 		Short: "Set the URL to which events are delivered",
 		Long: `Register sets the URL of one or more event types. {event} in it stands for the type.
 The URL of a type that is registered already is replaced, and its secret stays.
+
+Some types have two names, such as agent.wakeup and on_wakeup_ready. Each is a
+registration with its own secret, and which of them your tenant hears is not known.
+A name that is given goes to the platform as it is. --all registers every known name
+of each documented type, and reports a name that the platform refuses.
 
 The platform gives each new registration a signing secret and shows it only then: it
 is printed once, or written to --secret-file.
@@ -28,19 +37,17 @@ is printed once, or written to --secret-file.
 	}
 	r.register(cmd)
 	r.registerProject(cmd)
-	r.types.register(cmd, "register all documented types")
+	r.types.register(cmd, "register every known name of each documented type")
 	flags := cmd.Flags()
 	flags.StringVar(&r.url, "url", "", "https `address` of your server; {event} in it stands for the event type")
 	flags.StringVar(&r.auth, "auth-header", "", "`value` that the platform sends as Authorization with each delivery, or @file to read it from one")
 	flags.StringVar(&r.files.pattern, "secret-file", "", secretFileHelp)
-	if err := cmd.MarkFlagRequired("url"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	requireFlags(cmd, "url")
 	return cmd
 }
 
-// registering is one run of the register command.
-type registering struct {
+// registerOptions are the flags of the register command.
+type registerOptions struct {
 	platform
 	types eventTypes
 	url   string
@@ -48,8 +55,8 @@ type registering struct {
 	files secretFiles
 }
 
-func (r *registering) run(ctx context.Context, args []string) error {
-	types, err := r.types.documented(args)
+func (r *registerOptions) run(ctx context.Context, args []string) error {
+	types, err := r.types.names(args)
 	if err != nil {
 		return err
 	}
@@ -64,31 +71,78 @@ func (r *registering) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return r.each(types, "registering", "registered", func(eventType string) (any, string, error) {
-		target := sonzaiapi.Target{
-			URL:        strings.ReplaceAll(r.url, eventPlace, eventType),
-			AuthHeader: sonzaiapi.Secret(auth),
-		}
+	var accepted []string
+	err = r.each(types, "registering", "registered", func(eventType string) (any, []line, error) {
+		target := sonzaiapi.Target{URL: urlFor(r.url, eventType), AuthHeader: sonzaiapi.Secret(auth)}
 		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
 			return webhooks.Register(ctx, eventType, target)
 		})
 		done := registered{Type: eventType, URL: target.URL, Created: given.new(), secretGiven: given}
-		return done, done.text(), err
+		if r.types.all && refused(err, len(accepted) > 0) {
+			done.Refused = console.ErrorText(failure(err))
+			return done, done.lines(), nil
+		}
+		accepted = append(accepted, eventType)
+		return done, done.lines(), err
 	})
+	if err != nil {
+		return err
+	}
+	return unregistered(types, accepted)
 }
 
-// registered is what became of one event type.
+// refused reports whether the platform refuses this name and not the whole call. Not
+// found means the name only if another one was registered before; otherwise it is
+// the project that does not exist.
+func refused(err error, before bool) bool {
+	e, ok := errors.AsType[*sonzaiapi.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	case http.StatusNotFound:
+		return before
+	}
+	return false
+}
+
+// unregistered returns an error if the platform refused all names of a type.
+func unregistered(types, accepted []string) error {
+	var without []string
+	for _, name := range types {
+		t := string(sonzaihook.CanonicalType(name))
+		same := func(other string) bool { return string(sonzaihook.CanonicalType(other)) == t }
+		if !slices.ContainsFunc(accepted, same) && !slices.Contains(without, t) {
+			without = append(without, t)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return console.No(fmt.Sprintf("the platform refused every name of %d of the types: %v", len(without), without))
+}
+
+// registered is the result for one name.
 type registered struct {
 	Type    string `json:"event_type"`
 	URL     string `json:"webhook_url"`
 	Created bool   `json:"created"`
+	Refused string `json:"refused,omitempty"`
 	secretGiven
 }
 
-func (r registered) text() string {
-	line := good.Render("✓ ") + calm.Render(r.Type) + "  " + r.URL + "\n"
-	if r.Created {
-		return line + r.describe()
+func (r registered) lines() []line {
+	if r.Refused != "" {
+		return []line{
+			{console.Warn("! "), console.Calm(r.Type), console.Plain("  is not registered")},
+			{console.Faint("  " + r.Refused)},
+		}
 	}
-	return line + faint.Render("  was registered before: its URL is set, its secret stays; \"webhooks rotate\" asks for a new one")
+	head := line{console.Good("✓ "), console.Calm(r.Type), console.Plain("  " + r.URL)}
+	if r.Created {
+		return append([]line{head}, r.secretGiven.lines()...)
+	}
+	return []line{head, {console.Faint("  was registered before: its URL is set, its secret stays; \"webhooks rotate\" asks for a new one")}}
 }

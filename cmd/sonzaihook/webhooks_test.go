@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
@@ -54,7 +55,7 @@ func TestANewSecretGoesToAFileThatOnlyItsOwnerReads(t *testing.T) {
 	require.Contains(t, out, "✓ agent.wakeup  https://a.example/agent.wakeup\n  its secret is in "+filepath.Join(folder, "agent.wakeup")+"\n")
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)
-	require.Len(t, entries, len(sonzaihook.EventTypes()), "and nothing else is left there")
+	require.Len(t, entries, len(knownNames()), "and nothing else is left there")
 	before := map[string]string{}
 	for _, entry := range entries {
 		info, err := entry.Info()
@@ -91,7 +92,7 @@ func TestAFailedCallLeavesTheSecretFileAsItWas(t *testing.T) {
 	t.Parallel()
 	l := newLand(t)
 	file := writeFile(t, "whsec_before\n")
-	require.Equal(t, exitNo, l.do(t, "webhooks", "rotate", "message", "--secret-file", file).code)
+	require.Equal(t, console.ExitNo, l.do(t, "webhooks", "rotate", "message", "--secret-file", file).code)
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "whsec_before\n", string(content))
@@ -130,7 +131,7 @@ func TestWhatWasDoneBeforeAFailureIsSaid(t *testing.T) {
 	l := newLand(t)
 	l.fine(t, "webhooks", "register", "message", "--url", "https://a.example")
 	got := l.do(t, "webhooks", "delete", "message", "wakeup")
-	require.Equal(t, exitNo, got.code)
+	require.Equal(t, console.ExitNo, got.code)
 	require.Equal(t, "✓ agent.message  deleted\n", got.out)
 	require.Contains(t, got.errOut, `no webhook for "agent.wakeup"`)
 	require.Contains(t, got.errOut, "(agent.message deleted before that)\n")
@@ -147,10 +148,10 @@ func TestAttemptsShowWhatAReceiverAnswered(t *testing.T) {
 	l.happens(t, simulator.Event{Type: "agent.message", AgentID: "agent_1"})
 
 	rows := tableLines(l.fine(t, "webhooks", "attempts", "message"))
-	require.Equal(t, "WHEN TRY STATUS ANSWER TIME ERROR", rows[0])
+	require.Equal(t, "WHEN EVENT TRY STATUS ANSWER TIME ERROR", rows[0])
 	require.Len(t, rows, 4)
-	require.Regexp(t, `^now 2 none unanswered \d+ ms the delivery was lost on its way$`, rows[1])
-	require.Regexp(t, `^now 1 401 unauthorized \d+ ms$`, rows[3])
+	require.Regexp(t, `^now evt_\w+ 2 none unanswered \d+ ms the delivery was lost on its way$`, rows[1])
+	require.Regexp(t, `^now evt_\w+ 1 401 unauthorized \d+ ms$`, rows[3])
 
 	require.Len(t, tableLines(l.fine(t, "webhooks", "attempts", "message", "--limit", "1")), 2)
 	require.Equal(t, "no such attempts\n", l.fine(t, "webhooks", "attempts", "message", "--since", "2100-01-01T00:00:00Z"))
@@ -186,7 +187,7 @@ func tableLines(out string) []string {
 
 func TestTimesAreWrittenForPeople(t *testing.T) {
 	t.Parallel()
-	a := &app{now: func() time.Time { return testNow }}
+	p := platform{console: &console.Console{Now: func() time.Time { return testNow }}}
 	for text, want := range map[string]string{
 		testNow.Format(time.RFC3339):                        "now",
 		testNow.Add(-59 * time.Second).Format(time.RFC3339): "59 s ago",
@@ -200,6 +201,6 @@ func TestTimesAreWrittenForPeople(t *testing.T) {
 	} {
 		var at sonzaiapi.Time
 		require.NoError(t, at.UnmarshalText([]byte(text)))
-		require.Equal(t, want, a.ago(at), text)
+		require.Equal(t, want, console.Clean(p.ago(at)), text)
 	}
 }

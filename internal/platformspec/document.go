@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -60,7 +61,7 @@ func (c callFacts) operation(path string) map[string]any {
 	if c.answer == "" {
 		good["204"] = map[string]any{"description": "done"}
 	} else {
-		good["200"] = content("application/json", c.answer)
+		good[strconv.Itoa(c.status())] = content("application/json", c.answer)
 	}
 	if c.body != "" {
 		body := content("application/json", c.body)

@@ -1,18 +1,32 @@
 package platformspec
 
-// facts is what the tests hold a call against: each call with its query, its
-// body and its answer, and the objects that they name.
+import "net/http"
+
+// facts is what the tests check calls against: each call with its query, its body
+// and its answer, and the objects that they name.
 type facts struct {
 	calls   map[string]callFacts // by method and path
 	objects map[string]object
 }
 
 // callFacts is one call. Body and answer are names of objects; an empty answer
-// is 204.
+// is 204, and one of a call that creates something 201.
 type callFacts struct {
-	query  map[string]param
-	body   string
-	answer string
+	query   map[string]param
+	body    string
+	answer  string
+	creates bool
+}
+
+// status is that of a good answer.
+func (c callFacts) status() int {
+	switch {
+	case c.answer == "":
+		return http.StatusNoContent
+	case c.creates:
+		return http.StatusCreated
+	}
+	return http.StatusOK
 }
 
 // param is a query parameter. Bounds of zero are none.
@@ -25,7 +39,7 @@ type param struct {
 type object map[string]member
 
 // member is a member of an object. Its kind is "string", "date-time", "base64",
-// "uri", "integer", "boolean", "any", or a list that may be null: "[]" and
+// "uri", "integer", "boolean", "object", "any", or a list that may be null: "[]" and
 // "string" or the name of an object.
 type member struct {
 	kind     string
@@ -44,8 +58,8 @@ var (
 )
 
 // written is the facts as the platform's documentation had them when this was
-// written. They stand in for the document where it is not at hand, and are held
-// against it where it is.
+// written. They replace the document where it is missing, and are compared with it
+// where it is there.
 var written = facts{
 	calls: map[string]callFacts{
 		"GET /webhooks":                            {answer: "webhooks"},
@@ -59,6 +73,18 @@ var written = facts{
 		"DELETE /projects/{projectId}/webhooks/{eventType}":             {},
 		"GET /projects/{projectId}/webhooks/{eventType}/attempts":       {query: attempts, answer: "attempts"},
 		"POST /projects/{projectId}/webhooks/{eventType}/rotate-secret": {answer: "rotated"},
+
+		"GET /channels":                {answer: "channels"},
+		"POST /channels":               {body: "channelBody", answer: "channel", creates: true},
+		"GET /channels/{channelId}":    {answer: "channel"},
+		"PUT /channels/{channelId}":    {body: "channelBody", answer: "channel"},
+		"DELETE /channels/{channelId}": {},
+
+		"GET /projects/{projectId}/channels":                {answer: "channels"},
+		"POST /projects/{projectId}/channels":               {body: "channelBody", answer: "channel", creates: true},
+		"GET /projects/{projectId}/channels/{channelId}":    {answer: "channel"},
+		"PUT /projects/{projectId}/channels/{channelId}":    {body: "channelBody", answer: "channel"},
+		"DELETE /projects/{projectId}/channels/{channelId}": {},
 
 		"GET /projects/{projectId}/notifications": {
 			query:  map[string]param{"agent_id": text, "event_type": text, "limit": upTo200},
@@ -92,6 +118,14 @@ var written = facts{
 			"webhook_url": must("string"), "attempt_number": must("integer"), "status": must("string"),
 			"response_code": must("integer"), "duration_ms": must("integer"), "created_at": must("date-time"),
 			"request_body": may("base64"), "response_body": may("string"), "error_message": may("string")},
+		"channelBody": {
+			"name": must("string"), "type": must("string"), "config": may("object"), "filter": may("object"),
+			"events": may("[]string"), "active": may("boolean")},
+		"channels": {"channels": must("[]channel")},
+		"channel": {
+			"channel_id": must("string"), "project_id": must("string"), "name": must("string"), "type": must("string"),
+			"config": must("object"), "events": must("[]string"), "filter": may("object"), "active": must("boolean"),
+			"created_at": must("date-time"), "updated_at": must("date-time")},
 		"ids":                  {"notification_ids": must("[]string")},
 		"acknowledged":         {"acknowledged": must("integer")},
 		"projectNotifications": {"notifications": must("[]projectNotification"), "count": must("integer")},

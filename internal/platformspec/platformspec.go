@@ -1,7 +1,7 @@
-// Package platformspec holds calls of the platform's API against its OpenAPI
+// Package platformspec checks calls of the platform's API against its OpenAPI
 // document, in tests. The document is not part of this project. It is looked for
-// where SONZAI_OPENAPI says, and at ../shared/sonzai-openapi-subset.json beside
-// the checkout; elsewhere a table of the same facts stands in for it.
+// at the path in SONZAI_OPENAPI, and at ../shared/sonzai-openapi-subset.json next to
+// the checkout; if it is not there, a table of the same facts replaces it.
 package platformspec
 
 import (
@@ -29,7 +29,7 @@ const (
 	basePath    = "/api/v1"
 )
 
-// Checker holds requests and answers against the document.
+// Checker checks requests and answers against the document.
 type Checker struct {
 	t         testing.TB
 	validator validator.Validator
@@ -74,7 +74,7 @@ func newValidator(text []byte) (validator.Validator, error) {
 }
 
 // locate returns the platform's document, or nil where there is none. A path in
-// the environment that leads nowhere is an error: somebody meant it.
+// the environment that leads nowhere is an error.
 func locate() ([]byte, error) {
 	if path := os.Getenv(envDocument); path != "" {
 		text, err := os.ReadFile(path)
@@ -163,12 +163,12 @@ func (c *Checker) checkAnswer(r *http.Request, recorder *httptest.ResponseRecord
 	c.checkMediaType(call, recorder)
 }
 
-// checkMediaType is apart because the document has problems as the default
+// checkMediaType is separate because the document has problems as the default
 // answer, which would also let a wrong good answer through.
 func (c *Checker) checkMediaType(call string, recorder *httptest.ResponseRecorder) {
-	want, status := "application/json", http.StatusOK
-	if written.calls[call].answer == "" {
-		want, status = "", http.StatusNoContent
+	want, status := "application/json", written.calls[call].status()
+	if status == http.StatusNoContent {
+		want = ""
 	}
 	if recorder.Code >= 300 {
 		want, status = "application/problem+json", recorder.Code

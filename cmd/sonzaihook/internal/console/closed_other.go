@@ -1,0 +1,8 @@
+//go:build !unix
+
+package console
+
+import "os"
+
+// unread cannot tell; the next write does.
+func unread(*os.File) bool { return false }
