@@ -16,8 +16,13 @@ import (
 
 const module = "github.com/sonzaihook/sonzaihook"
 
-// onRedis are the adapters that run the same scripts.
-var onRedis = []string{"redishook", "rueidishook"}
+// shared is what an adapter has in common with another one.
+var shared = map[string]string{
+	"redishook":   module + "/adapters/internal/redisscript",
+	"rueidishook": module + "/adapters/internal/redisscript",
+	"sqlhook":     module + "/adapters/internal/sqlclaim",
+	"pgxhook":     module + "/adapters/internal/sqlclaim",
+}
 
 // An application pays for what it mounts: the root package needs no framework, and
 // an adapter one library and no other adapter. What adapters share is internal.
@@ -31,10 +36,12 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		"validatehook": "github.com/go-playground/validator/v10",
 		"redishook":    "github.com/redis/go-redis/v9",
 		"rueidishook":  "github.com/redis/rueidis",
+		"sqlhook":      "",
+		"pgxhook":      "github.com/jackc/pgx/v5",
 	} {
 		want := []string{module}
-		if slices.Contains(onRedis, dir) {
-			want = append(want, module+"/adapters/internal/redisscript")
+		if shared[dir] != "" {
+			want = append(want, shared[dir])
 		}
 		if library != "" {
 			want = append(want, library)

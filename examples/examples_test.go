@@ -117,12 +117,12 @@ type program struct {
 
 var listening = regexp.MustCompile(`url="?(http://[^/]+)/webhooks/sonzai/`)
 
-func start(t *testing.T, path string) *program {
+func start(t *testing.T, path string, env ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
 	p := &program{cmd: exec.CommandContext(ctx, path), lines: make(chan string, 1000)}
-	p.cmd.Env = append(os.Environ(), "SONZAI_WEBHOOK_SECRET="+hooktest.Secret, "ADDR=127.0.0.1:0")
+	p.cmd.Env = append(append(os.Environ(), "SONZAI_WEBHOOK_SECRET="+hooktest.Secret, "ADDR=127.0.0.1:0"), env...)
 	log, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())

@@ -1,0 +1,29 @@
+-- +goose Up
+CREATE TABLE IF NOT EXISTS sonzaihook_schema (
+  only_row INTEGER PRIMARY KEY,
+  version INTEGER NOT NULL
+);
+
+-- Times are microseconds since 1970, by the clock of this server.
+CREATE TABLE IF NOT EXISTS sonzaihook_leases (
+  namespace BYTEA NOT NULL,
+  id BYTEA NOT NULL,
+  token BYTEA NOT NULL,
+  expires BIGINT NOT NULL,
+  taken SMALLINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (namespace, id)
+);
+
+CREATE INDEX IF NOT EXISTS sonzaihook_leases_expires ON sonzaihook_leases (expires);
+
+CREATE TABLE IF NOT EXISTS sonzaihook_done (
+  namespace BYTEA NOT NULL,
+  id BYTEA NOT NULL,
+  token BYTEA NOT NULL,
+  expires BIGINT NOT NULL,
+  PRIMARY KEY (namespace, id)
+);
+
+CREATE INDEX IF NOT EXISTS sonzaihook_done_expires ON sonzaihook_done (expires);
+
+INSERT INTO sonzaihook_schema (only_row, version) VALUES (1, 1);

@@ -1,0 +1,217 @@
+package sqlhook
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
+)
+
+// Queue is a durable queue of deliveries in the store's database. A receiver puts
+// in what it has verified and decoded, and workers run the callbacks:
+//
+//	queue := store.Queue("sonzai")
+//	hooks, err := sonzaihook.New(secrets, sonzaihook.WithStore(store), sonzaihook.WithHandOff(queue.Enqueue))
+//	…
+//	err = queue.Run(ctx, hooks)
+//
+// A delivery is run under the store's claim, as without a queue. Workers are any
+// number of processes; one that only receives calls Enqueue alone. With
+// [Store.InTx] of the same store a delivery leaves the queue in the transaction in
+// which it is done.
+//
+// A queue is safe for concurrent use. Make one with [Store.Queue].
+type Queue struct {
+	store *Store
+	name  []byte
+	err   error // an option that it cannot have
+
+	workers     int
+	lease       time.Duration
+	poll        time.Duration
+	timeout     time.Duration
+	attempts    int
+	first, most time.Duration // of the backoff
+	maxAge      time.Duration
+	retention   time.Duration
+	maxBacklog  int
+	order       func(*sonzaihook.Delivery) string
+
+	inserts *group[*row]
+	wake    chan struct{} // of capacity one: something was enqueued here
+	backlog backlog
+}
+
+// The defaults of the options of a queue.
+const (
+	DefaultWorkers    = 8
+	DefaultQueueLease = 30 * time.Second
+	DefaultPoll       = time.Second
+	DefaultRunTimeout = 5 * time.Minute
+	DefaultAttempts   = 12
+	DefaultMaxAge     = 72 * time.Hour
+	DefaultRetention  = 14 * 24 * time.Hour
+)
+
+// QueueOption changes how a [Queue] works.
+type QueueOption func(*Queue)
+
+// WithWorkers sets how many deliveries one call of Run has running at once. The
+// default is 8; it must be positive.
+func WithWorkers(n int) QueueOption { return func(q *Queue) { q.workers = n } }
+
+// WithQueueLease sets for how long a worker has a delivery if it does not renew
+// it, which it does every third of it. It is how long the deliveries of a worker
+// that died wait. The default is 30 seconds; it must be a second at least.
+func WithQueueLease(d time.Duration) QueueOption { return func(q *Queue) { q.lease = d } }
+
+// WithPoll sets how often Run looks for deliveries that other processes put in, or
+// that became due. What this process puts in it sees at once. The default is a
+// second; it must be positive.
+func WithPoll(d time.Duration) QueueOption { return func(q *Queue) { q.poll = d } }
+
+// WithRunTimeout sets how long the callbacks of one delivery may run, in place of
+// sonzaihook.WithHandlerTimeout. The default is 5 minutes, 0 sets no limit, and a
+// negative value is refused.
+func WithRunTimeout(d time.Duration) QueueOption { return func(q *Queue) { q.timeout = d } }
+
+// WithAttempts sets how often a delivery is tried before it is dead. What a
+// callback asks to have tried later, and what found another at work, is no attempt;
+// a worker that dies is one. The default is 12; it must be positive.
+func WithAttempts(n int) QueueOption { return func(q *Queue) { q.attempts = n } }
+
+// WithBackoff sets the wait after the first failure, which doubles with each one up
+// to longest, with a fifth more or less by chance. The default is a second and an
+// hour; first must be positive and longest not less.
+func WithBackoff(first, longest time.Duration) QueueOption {
+	return func(q *Queue) { q.first, q.most = first, longest }
+}
+
+// WithMaxAge sets for how long a delivery is tried, however few attempts that are.
+// The default is 72 hours; it must be positive.
+func WithMaxAge(d time.Duration) QueueOption { return func(q *Queue) { q.maxAge = d } }
+
+// WithRetention sets for how long dead deliveries are kept before [Store.Sweep]
+// deletes them: their bodies are personal data. The default is 14 days; it must be
+// positive.
+func WithRetention(d time.Duration) QueueOption { return func(q *Queue) { q.retention = d } }
+
+// WithMaxBacklog sets how many deliveries may wait. Enqueue refuses one more with
+// [ErrQueueFull], which is answered 503, and the platform sends it again. With
+// several receivers it is what each finds when it last looked, some tenths of a
+// second ago. EnqueueTx does not look. The default, 0, sets no bound, and a negative
+// value is refused.
+func WithMaxBacklog(n int) QueueOption { return func(q *Queue) { q.maxBacklog = n } }
+
+// WithOrder makes deliveries with the same key run one at a time, in the order in
+// which they were enqueued; the empty key has none. It costs: while one waits for
+// its next attempt all behind it wait, and each look for work passes over those that
+// wait. The default, nil, orders nothing. It is called concurrently.
+func WithOrder(key func(*sonzaihook.Delivery) string) QueueOption {
+	return func(q *Queue) { q.order = key }
+}
+
+// Queue returns the queue of a name, of 64 bytes at most, in the store's namespace.
+// It does not connect. Call it once for each name: what one Queue puts in its own
+// Run sees at once. An option with an impossible value makes every method return an
+// error that wraps sonzaihook.ErrInvalidOption.
+func (s *Store) Queue(name string, options ...QueueOption) *Queue {
+	q := &Queue{
+		store: s, name: append([]byte{}, name...), workers: DefaultWorkers, lease: DefaultQueueLease,
+		poll: DefaultPoll, timeout: DefaultRunTimeout, attempts: DefaultAttempts, first: time.Second,
+		most: time.Hour, maxAge: DefaultMaxAge, retention: DefaultRetention, wake: make(chan struct{}, 1),
+	}
+	for _, option := range options {
+		if option == nil {
+			q.err = fmt.Errorf("sqlhook: %w: an option of a queue is nil", sonzaihook.ErrInvalidOption)
+			return q
+		}
+		option(q)
+	}
+	q.err = q.check()
+	lanes := 1 // SQLite has one writer
+	if s.dialect != SQLite {
+		lanes = enqueueLanes
+	}
+	q.inserts = &group[*row]{lanes: lanes, most: mostRows, together: q.insertAll, alone: q.insertOne}
+	return q
+}
+
+func (q *Queue) check() error {
+	for _, c := range []struct {
+		bad  bool
+		what string
+	}{
+		{len(q.name) > maxNamespace, "a name of more than 64 bytes"},
+		{q.workers <= 0, fmt.Sprintf("WithWorkers(%d)", q.workers)},
+		{q.lease < time.Second, fmt.Sprintf("WithQueueLease(%v)", q.lease)},
+		{q.poll <= 0, fmt.Sprintf("WithPoll(%v)", q.poll)},
+		{q.timeout < 0, fmt.Sprintf("WithRunTimeout(%v)", q.timeout)},
+		{q.attempts <= 0, fmt.Sprintf("WithAttempts(%d)", q.attempts)},
+		{q.first <= 0 || q.most < q.first, fmt.Sprintf("WithBackoff(%v, %v)", q.first, q.most)},
+		{q.maxAge <= 0, fmt.Sprintf("WithMaxAge(%v)", q.maxAge)},
+		{q.retention <= 0, fmt.Sprintf("WithRetention(%v)", q.retention)},
+		{q.maxBacklog < 0, fmt.Sprintf("WithMaxBacklog(%d)", q.maxBacklog)},
+	} {
+		if c.bad {
+			return fmt.Errorf("sqlhook: %w: queue %q: %s", sonzaihook.ErrInvalidOption, q.name, c.what)
+		}
+	}
+	return nil
+}
+
+// values are what a statement of a queue calls by name.
+type values map[string]any
+
+// bind replaces @name by a placeholder and {now} by the time.
+func (q *Queue) bind(text string, v values) (string, []any) {
+	text = strings.ReplaceAll(text, "{now}", sqlclaim.Now(q.store.dialect.String()))
+	var out strings.Builder
+	var args []any
+	for {
+		before, after, found := strings.Cut(text, "@")
+		out.WriteString(before)
+		if !found {
+			return out.String(), args
+		}
+		end := strings.IndexFunc(after, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+		if end < 0 {
+			end = len(after)
+		}
+		args = append(args, q.value(after[:end], v))
+		if q.store.dialect == Postgres {
+			out.WriteString("$" + strconv.Itoa(len(args)))
+		} else {
+			out.WriteByte('?')
+		}
+		text = after[end:]
+	}
+}
+
+func (q *Queue) value(name string, v values) any {
+	switch name {
+	case "namespace":
+		return q.store.namespace
+	case "queue":
+		return q.name
+	}
+	value, ok := v[name]
+	if !ok {
+		panic("sqlhook: a statement of a queue has no value for @" + name)
+	}
+	if d, ok := value.(time.Duration); ok {
+		return sqlclaim.Microseconds(d)
+	}
+	return value
+}
+
+// backlog is what is known of how many deliveries wait.
+type backlog struct {
+	mu     sync.Mutex
+	known  int       // at the last look, and what was enqueued here since
+	looked time.Time // zero: never
+}

@@ -1,0 +1,4 @@
+// Package mariadbserver runs a MariaDB server on the loopback interface, for
+// tests. It is started, stopped and crashed with processes and signals, as a
+// machine would do it. Run as root it starts the server as the user mysql.
+package mariadbserver
