@@ -1,0 +1,241 @@
+package otelhook_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+	api "go.opentelemetry.io/otel/trace"
+
+	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
+)
+
+func traceID(span trace.ReadOnlySpan) api.TraceID { return span.SpanContext().TraceID() }
+
+// links returns the span ids that a span links to.
+func links(span trace.ReadOnlySpan) (ids []api.SpanID) {
+	for _, link := range span.Links() {
+		ids = append(ids, link.SpanContext.SpanID())
+	}
+	return ids
+}
+
+func TestACallbackRunsInAConsumerSpanUnderTheServers(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := s.receiver(func(ctx context.Context, _ *sonzaihook.MoodChangeEvent) error {
+		_, span := s.tracers.Tracer("app").Start(ctx, "save mood")
+		span.End()
+		return nil
+	})
+	server := s.served(hooks, mood("evt_1"))
+	process, app := s.only("process agent.mood_change"), s.only("save mood")
+
+	require.Equal(t, server.SpanContext().SpanID(), process.Parent().SpanID())
+	require.Equal(t, process.SpanContext().SpanID(), app.Parent().SpanID())
+	require.Equal(t, traceID(server), traceID(app), "one trace")
+	require.Equal(t, api.SpanKindConsumer, process.SpanKind())
+	require.Empty(t, process.Links())
+	require.Equal(t, codes.Unset, process.Status().Code)
+	for key, want := range map[string]string{
+		"messaging.system": "sonzai", "messaging.operation.type": "process", "messaging.operation.name": "process",
+		"cloudevents.event_type": "agent.mood_change", "sonzaihook.source": "webhook", "error.type": "",
+	} {
+		require.Equal(t, want, value(process, key), key)
+	}
+	require.Contains(t, value(process, "messaging.message.id"), "evt_1")
+	require.Equal(t, "processed", value(server, "sonzaihook.code"))
+}
+
+func TestADeliveryThatDoesNotRunHasItsOutcomeOnTheServersSpan(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name         string
+		body         []byte
+		options      []hooktest.Option
+		code, reason string
+		failed       string
+	}{
+		{"a duplicate", mood("evt_1"), nil, "duplicate", "", ""},
+		{"one without a signature", mood("evt_2"), []hooktest.Option{hooktest.Unsigned()}, "unauthorized", "missing", "unauthorized"},
+		{"one with another signature", mood("evt_2"), []hooktest.Option{hooktest.Tampered()}, "unauthorized", "mismatch", "unauthorized"},
+		{"an old one", mood("evt_2"), []hooktest.Option{hooktest.Stale()}, "unauthorized", "stale", "unauthorized"},
+		{"one that is no object", []byte(`[]`), nil, "undecodable", "undecodable", "undecodable"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSeen(t)
+			hooks := s.receiver(accept)
+			require.Equal(t, http.StatusOK, hooktest.Deliver(t, hooks, mood("evt_1")).Code)
+			before := len(s.spans.Ended())
+			server := s.served(hooks, c.body, c.options...)
+			require.Len(t, s.spans.Ended(), before+1, "only the server's")
+			require.Equal(t, c.code, value(server, "sonzaihook.code"))
+			require.Equal(t, c.reason, value(server, "sonzaihook.reason"))
+			require.Equal(t, c.failed, value(server, "error.type"))
+		})
+	}
+}
+
+func TestWithoutAServersSpanARefusalGetsOneAfterTheFact(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := s.receiver(accept)
+	hooktest.Deliver(t, hooks, mood("evt_1"), hooktest.Repeated())
+	hooktest.Deliver(t, hooks, mood("evt_1"), hooktest.Unsigned())
+
+	require.False(t, s.only("process agent.mood_change").Parent().IsValid())
+	duplicate, refused := s.only("receive agent.mood_change"), s.only("receive")
+	require.Equal(t, "duplicate", value(duplicate, "sonzaihook.code"))
+	require.Equal(t, codes.Unset, duplicate.Status().Code)
+	require.Equal(t, codes.Error, refused.Status().Code)
+	require.Equal(t, "missing", value(refused, "sonzaihook.reason"))
+	require.Positive(t, duplicate.EndTime().Sub(duplicate.StartTime()))
+}
+
+func TestWhatFailsIsMarkedWithoutItsText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		run    func(context.Context) error
+		failed string
+	}{
+		{"an error", func(context.Context) error { return errors.New("quotes a body") }, "failed"},
+		{"a panic", func(context.Context) error { panic("quotes a body") }, "panicked"},
+		{"a timeout", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "timeout"},
+		{"Permanent", func(context.Context) error { return sonzaihook.Permanent(errors.New("quotes a body")) }, "failed"},
+		{"Ignore", func(context.Context) error { return sonzaihook.Ignore("known") }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSeen(t)
+			hooks := s.receiver(func(ctx context.Context, _ *sonzaihook.MoodChangeEvent) error { return c.run(ctx) },
+				sonzaihook.WithHandlerTimeout(50*time.Millisecond))
+			s.served(hooks, mood("evt_1"))
+			span := s.only("process agent.mood_change")
+			require.Equal(t, c.failed, value(span, "error.type"))
+			require.Equal(t, c.failed, span.Status().Description)
+			require.Equal(t, c.failed != "", span.Status().Code == codes.Error)
+			require.Empty(t, span.Events())
+			require.Zero(t, s.metrics()["sonzaihook.delivery.in_flight{}"])
+		})
+	}
+}
+
+// claim is the trace context that a sender claims.
+const claim = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+var claimedSpan = api.SpanID{0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31}
+
+func TestWhatASenderClaimsIsLinkedAndNeverAParent(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := s.receiver(accept)
+	// Instrumentation that trusts the request, as otelgin does.
+	trusting := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		ctx := propagation.TraceContext{}.Extract(req.Context(), propagation.HeaderCarrier(req.Header))
+		ctx, span := s.tracers.Tracer("server").Start(ctx, "POST")
+		defer span.End()
+		hooks.ServeHTTP(w, req.WithContext(ctx))
+	})
+	req := hooktest.NewRequest(t, mood("evt_1"))
+	req.Header.Set("traceparent", claim)
+	s.PublicEndpoint(trusting).ServeHTTP(discard{http.Header{}}, req)
+
+	server, process := s.only("POST"), s.only("process agent.mood_change")
+	require.False(t, server.Parent().IsValid(), "the server's span is a root")
+	require.Equal(t, server.SpanContext().SpanID(), process.Parent().SpanID())
+	require.Equal(t, []api.SpanID{claimedSpan}, links(process))
+	require.Equal(t, claim, req.Header.Get("traceparent"), "the caller's request is as it was")
+}
+
+func TestARemoteSpanInTheContextIsLinkedAndNeverAParent(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := s.receiver(accept)
+	req := hooktest.NewRequest(t, mood("evt_1"))
+	req.Header.Set("traceparent", claim)
+	ctx := propagation.TraceContext{}.Extract(t.Context(), propagation.HeaderCarrier(req.Header))
+	hooks.ServeHTTP(discard{http.Header{}}, req.WithContext(ctx))
+	hooks.ServeHTTP(discard{http.Header{}}, hooktest.NewRequest(t, mood("evt_1")).WithContext(ctx))
+
+	for _, name := range []string{"process agent.mood_change", "receive agent.mood_change"} {
+		span := s.only(name)
+		require.False(t, span.Parent().IsValid(), name)
+		require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", traceID(span).String(), name)
+		require.Equal(t, []api.SpanID{claimedSpan}, links(span), name)
+	}
+}
+
+func TestAPollAndAReplayAreLinkedFromATraceOfEachDelivery(t *testing.T) {
+	t.Parallel()
+	for _, source := range []sonzaihook.Source{sonzaihook.SourcePoll, sonzaihook.SourceReplay} {
+		t.Run(string(source), func(t *testing.T) {
+			t.Parallel()
+			s := newSeen(t)
+			hooks := s.receiver(accept)
+			ctx, poll := s.tracers.Tracer("app").Start(t.Context(), "fetch")
+			for range 2 { // the second is a duplicate
+				hooks.Dispatch(ctx, &sonzaihook.Delivery{Source: source, Body: mood("evt_1")})
+			}
+			poll.End()
+			for _, name := range []string{"process agent.mood_change", "receive agent.mood_change"} {
+				span := s.only(name)
+				require.NotEqual(t, poll.SpanContext().TraceID(), traceID(span))
+				require.Equal(t, []api.SpanID{poll.SpanContext().SpanID()}, links(span))
+			}
+			require.Empty(t, value(s.only("fetch"), "sonzaihook.code"), "a fetch has many outcomes")
+		})
+	}
+}
+
+func TestATraceGoesOnBehindAQueueByALink(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	var queued []*sonzaihook.Delivery
+	enqueue := s.HandOff(func(_ context.Context, d *sonzaihook.Delivery) error {
+		queued = append(queued, d)
+		return nil
+	})
+	front := s.receiver(accept, sonzaihook.WithHandOff(enqueue))
+	server := s.served(front, mood("evt_1"))
+	send := s.only("send agent.mood_change")
+	require.Equal(t, api.SpanKindProducer, send.SpanKind())
+	require.Equal(t, server.SpanContext().SpanID(), send.Parent().SpanID())
+	require.Equal(t, "queued", value(server, "sonzaihook.code"))
+	require.Empty(t, s.named("process agent.mood_change"))
+	require.Len(t, queued, 1)
+	require.Contains(t, queued[0].Trace["traceparent"], send.SpanContext().SpanID().String())
+
+	worker := s.receiver(accept)
+	d := queued[0]
+	out := worker.Dispatch(t.Context(), &sonzaihook.Delivery{
+		ID: d.ID, Type: d.Type, Name: d.Name, Source: sonzaihook.SourceBroker, Body: d.Body, Trace: d.Trace,
+	})
+	require.Equal(t, sonzaihook.CodeProcessed, out.Code)
+	process := s.only("process agent.mood_change")
+	require.NotEqual(t, traceID(send), traceID(process))
+	require.Equal(t, []api.SpanID{send.SpanContext().SpanID()}, links(process))
+	require.Equal(t, "broker", value(process, "sonzaihook.source"))
+}
+
+func TestAHandOffThatFailsIsAnErrorOfItsSpan(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := s.receiver(accept, sonzaihook.WithHandOff(s.HandOff(func(context.Context, *sonzaihook.Delivery) error {
+		return errors.New("quotes a body")
+	})))
+	server := s.served(hooks, mood("evt_1"))
+	send := s.only("send agent.mood_change")
+	require.Equal(t, codes.Error, send.Status().Code)
+	require.Equal(t, "queue_unavailable", value(send, "error.type"))
+	require.Equal(t, "queue_unavailable", value(server, "error.type"))
+	require.EqualValues(t, 1, s.metrics()["sonzaihook.queue.enqueue.duration{result=error}"])
+}
