@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
 )
 
 // What happens in the goroutine of a run.
-
-var errGoexit = errors.New("sonzaihook: callback ended its goroutine")
 
 // Run runs the callbacks, or only the dead letter if the delivery was refused. It
 // implements once.Work.
@@ -43,11 +42,14 @@ func (in *inbound) run(ctx *once.Context) (out Outcome) {
 // runCallbacks is the innermost handler: the callbacks of the delivery's type,
 // one after the other until one returns an error. Middleware may hand on another
 // delivery than it was given: one with another body is decoded anew.
-func (t *routeTable) runCallbacks(ctx context.Context, d *Delivery) error {
+func (s *settings) runCallbacks(ctx context.Context, d *Delivery, now *routeTable) error {
 	in := runningUnder(ctx)
 	if in == nil || !in.isOf(d) {
-		in = &inbound{Delivery: *d, table: t}
-		if err := t.settings.resolve(in, t); err != nil {
+		if in != nil {
+			now = in.table
+		}
+		in = &inbound{Delivery: *d, table: now}
+		if err := s.resolve(in, now); err != nil {
 			return err
 		}
 	}
@@ -95,4 +97,30 @@ func keepOne(ctx context.Context, keep func(context.Context, *Delivery, error) e
 		}
 	}()
 	return keep(ctx, d, why)
+}
+
+// next is the handler that the middleware was given.
+func (l *link) next(ctx context.Context, d *Delivery) error {
+	if in := runningUnder(ctx); in != nil {
+		return in.table.handle(ctx, d, l.at+1)
+	}
+	return l.routes.Load().handle(ctx, d, l.at+1)
+}
+
+// runningUnder returns the run under whose context the caller is; nil if user code
+// has handed on a context that was not made from the run's.
+func runningUnder(ctx context.Context) *inbound {
+	if a := once.Running(ctx); a != nil {
+		in, _ := a.Work().(*inbound)
+		return in
+	}
+	return nil
+}
+
+// warn logs what concerns the operator alone.
+func (s *settings) warn(ctx context.Context, message string, w once.Work, err error) {
+	of := &w.(*inbound).about
+	s.report.log(ctx, slog.LevelWarn, message,
+		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
+		slog.String("error", bounded(textOf(err), maxLoggedText)))
 }

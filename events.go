@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
-	"slices"
 	"time"
 
-	"github.com/sonzaihook/sonzaihook/internal/wire"
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
 
 // EventType names a kind of event, as the platform's documentation spells it.
@@ -27,73 +25,9 @@ const (
 	EventConsolidation EventType = "agent.consolidation"
 )
 
-// documentedType is a row of the table of documented types.
-type documentedType struct {
-	typ EventType
-	// names are what the live dispatcher calls it (observed), beside the type.
-	names []string
-	// decoder makes its events, and knows the natural key of its payload.
-	decoder *decoder
-}
-
-// documented is the one table of the documented types, in the order of the
-// platform's documentation. A further type is a row here, its constant, its struct
-// and its OnX.
-var documented = []documentedType{
-	{EventMessage, nil, newDecoder(completeMessage)},
-	{EventMoodChange, []string{"on_mood_updated"}, newDecoder(completeMoodChange)},
-	{EventMemoryAdded, []string{"memory.created"}, newDecoder(completeMemoryAdded)},
-	{EventBreakthrough, []string{"on_breakthrough_detected"}, newDecoder(completeBreakthrough)},
-	{EventWakeup, []string{"on_wakeup_ready"}, newDecoder(completeWakeup)},
-	{EventConsolidation, nil, newDecoder(completeConsolidation)},
-}
-
-// byName finds the row of a type under each of its names.
-var byName = func() map[string]*documentedType {
-	rows := make(map[string]*documentedType)
-	for i := range documented {
-		row := &documented[i]
-		for _, name := range WireNames(row.typ) {
-			rows[name] = row
-		}
-	}
-	return rows
-}()
-
-// EventTypes returns the documented event types, in the order of the
-// documentation. The slice is the caller's.
-func EventTypes() []EventType {
-	types := make([]EventType, len(documented))
-	for i, row := range documented {
-		types[i] = row.typ
-	}
-	return types
-}
-
-// WireNames returns the names that the platform uses on the wire for a documented
-// type, the documented name first. For any other type it returns the name itself.
-// The slice is the caller's.
-func WireNames(t EventType) []string {
-	at := slices.IndexFunc(documented, func(row documentedType) bool { return row.typ == t })
-	if at < 0 {
-		return []string{string(t)}
-	}
-	return append([]string{string(t)}, documented[at].names...)
-}
-
-// CanonicalType returns the documented type that a name on the wire stands for.
-// The platform's dispatcher has other names for some types ("memory.created",
-// observed); a name without a documented type is returned as it is.
-func CanonicalType(name string) EventType { return canonical(name) }
-
-func canonical[S ~string | ~[]byte](name S) EventType {
-	if row := byName[string(name)]; row != nil {
-		return row.typ
-	}
-	return EventType(name)
-}
-
-func isDocumentedName(name string) bool { return byName[name] != nil }
+// AnyEvent stands in [Secrets] for every event type: a secret under it may sign
+// a delivery of any type.
+const AnyEvent EventType = signature.Any
 
 // Event is one event as a callback receives it. T is the type of its payload:
 // one of the six structs of this package, or a type of the user's own.
@@ -224,105 +158,3 @@ func (d Delivery) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.Strin
 
 // LogValue logs what String returns.
 func (d Delivery) LogValue() slog.Value { return slog.StringValue(d.String()) }
-
-// anyEvent is an *Event of any T.
-type anyEvent interface {
-	// place tells the event of the delivery that it came in.
-	place(d *Delivery, m *message)
-	// subject returns what there is to validate, or nil.
-	subject() any
-}
-
-func (e *Event[T]) place(d *Delivery, m *message) {
-	e.ID, e.Type, e.Name, e.Source = m.eventID(d.ID), d.Type, d.Name, d.Source
-	e.Raw, e.Misfit = m.body, m.misfit
-	if d.Project != "" {
-		e.ProjectID = d.Project
-	}
-}
-
-// message is what is known of a body once its envelope is decoded.
-type message struct {
-	body    []byte // the JSON, without a byte order mark
-	env     wire.Envelope
-	read    bool     // the envelope is decoded
-	misfit  []string // fields that did not fit
-	key     string   // the natural key of the payload
-	content []byte   // the payload, where no documented struct took it; nil if not looked for
-}
-
-// decoder makes events of one T.
-type decoder struct {
-	typ    reflect.Type
-	decode func(m *message) (anyEvent, error)
-}
-
-// newDecoder returns the decoder of a documented type. complete fills the fields
-// that have other names or stand in the envelope, and returns the natural key.
-func newDecoder[T any](complete func(*Event[T], *wire.Envelope) (key string)) *decoder {
-	layouts := wire.NewLayouts[T]()
-	return &decoder{typ: reflect.TypeFor[T](), decode: func(m *message) (anyEvent, error) {
-		e := &Event[T]{}
-		var err error
-		if m.misfit, err = layouts.Decode(m.body, &m.env, &e.Data); err != nil {
-			return nil, err
-		}
-		m.read = true
-		e.envelope(&m.env)
-		m.key = complete(e, &m.env)
-		return e, nil
-	}}
-}
-
-// newCustomDecoder returns a decoder of a T that the user has chosen.
-func newCustomDecoder[T any]() *decoder {
-	return &decoder{typ: reflect.TypeFor[T](), decode: func(m *message) (anyEvent, error) {
-		if err := m.findContent(); err != nil {
-			return nil, err
-		}
-		e := &Event[T]{}
-		e.envelope(&m.env)
-		return e, wire.DecodeCustom(m.content, &e.Data)
-	}}
-}
-
-// rawDecoder leaves the payload as it is.
-var rawDecoder = &decoder{typ: reflect.TypeFor[json.RawMessage](), decode: func(m *message) (anyEvent, error) {
-	if err := m.findContent(); err != nil {
-		return nil, err
-	}
-	e := &Event[json.RawMessage]{Data: slices.Clone(m.content)}
-	e.envelope(&m.env)
-	return e, nil
-}}
-
-// findContent finds the payload of a body whose envelope may be decoded already.
-func (m *message) findContent() error {
-	if m.content != nil {
-		return nil
-	}
-	var env wire.Envelope
-	content, misfit, err := wire.DecodeEnvelope(m.body, &env)
-	if err != nil {
-		return err
-	}
-	m.content = content
-	if !m.read {
-		m.env, m.misfit, m.read = env, misfit, true
-	}
-	return nil
-}
-
-// eventID returns the envelope's id, or the given identity where it has none.
-func (m *message) eventID(identity string) string {
-	for _, id := range []string{m.env.EventID, m.env.ID} {
-		if !isPlaceholder(id) {
-			return id
-		}
-	}
-	return identity
-}
-
-func (e *Event[T]) envelope(env *wire.Envelope) {
-	e.AgentID, e.UserID, e.ProjectID, e.CreatedAt = env.AgentID, env.UserID, env.ProjectID, env.Time()
-}

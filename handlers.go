@@ -4,13 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 )
-
-// Handler handles one authentic delivery. Middleware is made of it.
-type Handler func(ctx context.Context, d *Delivery) error
 
 // OnMessage registers a callback for [EventMessage]; see [On] for what all
 // callbacks have in common.
@@ -126,13 +122,16 @@ func (r *Receiver) Use(middleware func(next Handler) Handler) {
 	})
 }
 
-// Types returns the event types for which there is a callback, sorted. The
-// types that only [Receiver.OnOther] takes are not among them.
-func (r *Receiver) Types() []EventType {
-	types := slices.Collect(maps.Keys(r.routes.Load().byType))
-	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
-	slices.Sort(types)
-	return types
+// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
+// from the next outcome on. It panics if observer is nil.
+func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
+	if observer == nil {
+		panic("sonzaihook: Observe with a nil function")
+	}
+	r.observers.Change(func(now *[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) {
+		next := append(slices.Clone(*now), observer)
+		return &next
+	})
 }
 
 // change registers something, for the deliveries from now on.

@@ -2,6 +2,7 @@ package sonzaihook
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
@@ -17,15 +18,29 @@ func (s *settings) handsOff(d *Delivery) bool {
 	return s.handOff != nil && d.Source != SourceBroker && d.Source != ""
 }
 
-// handOff calls the function of WithHandOff, which may panic.
-func handOff(ctx context.Context, enqueue func(context.Context, *Delivery) error, d *Delivery) (err error) {
-	err = errGoexit
-	defer func() {
-		if v := recover(); v != nil {
-			err = newPanicError(v)
-		}
-	}()
-	return enqueue(ctx, d)
+// handOff calls the function of WithHandOff, detached from the client's connection.
+// It returns the error of a shutdown, one that the function called Permanent, or one
+// that wraps ErrQueueUnavailable.
+func handOff(ctx context.Context, runner *once.Runner, enqueue func(context.Context, *Delivery) error, d *Delivery) error {
+	result := errGoexit // stays if the function ends the goroutine
+	err := runner.Aside(ctx, handOffTimeout, func(ctx context.Context) {
+		defer func() {
+			if v := recover(); v != nil {
+				result = newPanicError(v)
+			}
+		}()
+		result = enqueue(ctx, d)
+	})
+	if errors.Is(err, ErrShuttingDown) {
+		return err
+	}
+	if err == nil {
+		err = result
+	}
+	if err == nil || callbackOutcome(err).Code == CodeRejected {
+		return err
+	}
+	return because(ErrQueueUnavailable, textOf(err), err)
 }
 
 type runTimeoutKey struct{}

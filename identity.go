@@ -56,11 +56,11 @@ func identity(d *Delivery, m *message) (id string, named bool) {
 		}
 	}
 	project := cmp.Or(d.Project, is.ProjectID)
-	if !isPlaceholder(is.EventID) {
+	if !wire.IsPlaceholder(is.EventID) {
 		return join(project, typ, is.AgentID, "event:", is.EventID), true
 	}
 	for _, name := range []string{is.ID, is.InnerID, naturalKey(d.Type, m)} {
-		if !isPlaceholder(name) {
+		if !wire.IsPlaceholder(name) {
 			said := wire.PayloadDigest(m.body)
 			return join(project, typ, is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
 		}
@@ -120,11 +120,14 @@ func naturalKey(t EventType, m *message) string {
 			m.key = other.key
 		}
 	}
-	if isPlaceholder(m.key) {
+	if wire.IsPlaceholder(m.key) {
 		return ""
 	}
 	return m.key
 }
+
+// maxIdentity bounds a key in a store; a longer identity is replaced by its digest.
+const maxIdentity = 200
 
 // shortened returns an identity that fits a store.
 func shortened(id string) string {
@@ -133,18 +136,4 @@ func shortened(id string) string {
 	}
 	sum := sha256.Sum256([]byte(id))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// isPlaceholder reports whether an id is what a sender writes where it has none:
-// many events have it, so it is the id of none.
-func isPlaceholder(id string) bool {
-	if len(id) > 45 { // longer than any way to write a UUID
-		return strings.TrimSpace(id) == ""
-	}
-	switch strings.ToLower(strings.TrimSpace(id)) {
-	case "", "null", "undefined", "unknown", "none", "nil", "<nil>", "nan":
-		return true
-	}
-	return strings.Trim(id, "0-+.{} \t\r\n") == "" ||
-		strings.Trim(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(id)), "urn:uuid:"), "0-") == ""
 }

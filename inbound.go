@@ -30,13 +30,16 @@ type inbound struct {
 	out     Outcome     // what became of the run
 }
 
-// about is what an outcome says of a delivery.
-type about struct {
-	typ     EventType
-	id      string
-	project string
-	source  Source
-}
-
 // signed reports whether a secret verified the delivery.
 func (in *inbound) signed() bool { return in.key.Key != nil }
+
+// outcome fills in which delivery an outcome is of, which only an authentic one may
+// say.
+func (in *inbound) outcome(o Outcome) Outcome {
+	o.Source, o.SignedAt = in.about.source, in.Delivery.SignedAt
+	if o.Code != CodeUnauthorized {
+		o.Type, o.DeliveryID, o.Project = in.about.typ, in.about.id, in.about.project
+		o.Retiring = in.signed() && in.key.Retiring()
+	}
+	return o
+}

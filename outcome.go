@@ -161,6 +161,16 @@ func errorOutcome(err error) Outcome {
 	return failed.outcome(err)
 }
 
+// Refusal returns the outcome for an error of [Receiver.Verify].
+func Refusal(err error) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			out = panicked.outcome(newPanicError(v))
+		}
+	}()
+	return errorOutcome(err)
+}
+
 // reasonError is an error of the user's with the reason that decides the answer.
 type reasonError struct {
 	reason error

@@ -176,7 +176,7 @@ func completeWakeup(e *WakeupEvent, _ *wire.Envelope) string {
 	w.Wakeup.WakeupID = w.WakeupID
 	e.AgentID = cmp.Or(e.AgentID, w.Wakeup.AgentID)
 	e.UserID = cmp.Or(e.UserID, w.Wakeup.UserID)
-	if isPlaceholder(w.WakeupID) || w.Wakeup.ScheduledAt.IsZero() {
+	if wire.IsPlaceholder(w.WakeupID) || w.Wakeup.ScheduledAt.IsZero() {
 		return w.WakeupID
 	}
 	return w.WakeupID + "@" + w.Wakeup.ScheduledAt.UTC().Format(time.RFC3339Nano)

@@ -13,15 +13,16 @@
 //	inbound.go      what flows: a delivery and what is known of it
 //	request.go      method, media type, Authorization, the signature's time; the body
 //	verify.go       the signature by itself
-//	secrets.go      which secret may sign what; projects; rotation (secretfiles.go: reading them)
-//	events.go       the event types, and decoding one body into an event (payloads.go: the structs)
+//	secrets.go      which secret may sign what; projects; rotation (secretset.go: reading them)
 //	resolve.go      which event it is, and whether it is valid (identity.go: whether it is a copy)
+//	decode.go       from a body to an event (events.go, payloads.go: the structs)
+//	documented.go   the table of the documented event types
 //	handoff.go      handing it to a queue
 //	store.go        the claim that keeps copies from running
 //	attempt.go      callbacks, panics, the dead letter
 //	handlers.go     registering callbacks and middleware (routes.go: what was registered)
 //	outcome.go      what became of it, and what the platform is told (verdicts.go: what callbacks say)
-//	report.go       what the log and the observers are told
+//	report.go       what the log and the observers are told (text.go: bounded texts)
 //	options.go      how all that can be changed
 //	errors.go       every error
 //
@@ -43,7 +44,6 @@ package sonzaihook
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,7 +54,6 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/internal/snapshot"
-	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // Receiver receives deliveries. It is an http.Handler, to be mounted for POST on
@@ -89,12 +88,12 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 		r.keys.Source = signature.NewSource(s.projectSecrets, DefaultTolerance, s.now)
 	}
 	r.routes.Change(func(*routeTable) *routeTable {
-		return &routeTable{byType: map[EventType]*route{}, settings: s}
+		return &routeTable{byType: map[EventType]*route{}, callbacks: r.runCallbacks}
 	})
 	r.observers.Change(func(*[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) { return &s.observers })
-	r.runner = once.Runner{Lease: s.lease, Keep: retention, Limit: s.maxInFlight, Warn: s.warn}
+	r.runner = once.Runner{Limit: s.maxInFlight, Warn: s.warn}
 	if s.store != nil {
-		r.runner.Store, r.runner.Local = engineStore{s.store}, isLocal(s.store)
+		r.runner.Claims = once.Claims{Store: engineStore{s.store}, Local: isLocal(s.store), Lease: s.lease, Keep: retention}
 	}
 	if m, ok := s.store.(*memoryStore); ok {
 		m.logTo(s.report)
@@ -114,7 +113,7 @@ func (r *Receiver) serve(req *http.Request) (out Outcome) {
 	start := r.settings.now()
 	defer r.recovered(req.Context(), &out, start)
 	var sig signature.Header
-	in, err := r.authenticate(req, start, &sig)
+	in, err := r.settings.authenticate(r.keys, req, start, &sig)
 	return r.report(req.Context(), r.handle(req.Context(), in, err, &sig), start)
 }
 
@@ -131,7 +130,7 @@ func (r *Receiver) ReceiveProject(ctx context.Context, project string, header ht
 	start := r.settings.now()
 	defer r.recovered(ctx, &out, start)
 	var sig signature.Header
-	in, err := r.authenticateBytes(canonicalHeader(header), body, start, &sig, project)
+	in, err := r.settings.authenticateBytes(r.keys, canonicalHeader(header), body, start, &sig, project)
 	return r.report(ctx, r.handle(ctx, in, err, &sig), start)
 }
 
@@ -161,37 +160,24 @@ func (r *Receiver) verify(req *http.Request) (d *Delivery, out Outcome) {
 	start, ctx := r.settings.now(), req.Context()
 	defer r.recovered(ctx, &out, start)
 	var sig signature.Header
-	in, err := r.authenticate(req, start, &sig)
+	in, err := r.settings.authenticate(r.keys, req, start, &sig)
 	if err != nil {
 		return nil, r.report(ctx, r.handle(ctx, nil, err, &sig), start)
 	}
-	if err := r.settings.prepare(in, &routeTable{settings: r.settings}); err != nil {
-		return nil, r.report(ctx, r.refuse(ctx, in, r.routes.Load(), err).forDelivery(in), start)
+	if err := r.settings.prepare(in, &routeTable{}); err != nil {
+		return nil, r.report(ctx, in.outcome(r.refuse(ctx, in, r.routes.Load(), err)), start)
 	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(in.Delivery.Body)), int64(len(in.Delivery.Body))
 	return &in.Delivery, Outcome{}
 }
 
-// Refusal returns the outcome for an error of [Receiver.Verify].
-func Refusal(err error) (out Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			out = panicked.outcome(newPanicError(v))
-		}
-	}()
-	return errorOutcome(err)
-}
-
-// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
-// from the next outcome on. It panics if observer is nil.
-func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
-	if observer == nil {
-		panic("sonzaihook: Observe with a nil function")
-	}
-	r.observers.Change(func(now *[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) {
-		next := append(slices.Clone(*now), observer)
-		return &next
-	})
+// Types returns the event types for which there is a callback, sorted. The
+// types that only [Receiver.OnOther] takes are not among them.
+func (r *Receiver) Types() []EventType {
+	types := slices.Collect(maps.Keys(r.routes.Load().byType))
+	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
+	slices.Sort(types)
+	return types
 }
 
 // Shutdown lets the deliveries that are running finish; new ones are answered
@@ -203,62 +189,6 @@ func (r *Receiver) Shutdown(ctx context.Context) error { return r.runner.Shutdow
 // Format prints the receiver without its insides, whatever the verb.
 func (r *Receiver) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "sonzaihook.Receiver") }
 
-// authenticate reads a request and returns its delivery, authentic but not yet
-// decoded.
-func (r *Receiver) authenticate(req *http.Request, now time.Time, sig *signature.Header) (*inbound, error) {
-	if req.Method != http.MethodPost {
-		return nil, ErrMethodNotAllowed
-	}
-	if err := r.settings.admit(req.Header, now, sig); err != nil {
-		return nil, err
-	}
-	project := pathProject(req)
-	body, pooled, err := r.settings.readBody(req)
-	defer pooled.Release()
-	if err != nil {
-		return nil, err
-	}
-	return r.verified(body, pooled == nil, sig, now, project)
-}
-
-func (r *Receiver) authenticateBytes(header http.Header, body []byte, now time.Time, sig *signature.Header, project string) (*inbound, error) {
-	if err := r.settings.admit(header, now, sig); err != nil {
-		return nil, err
-	}
-	if int64(len(body)) > r.settings.maxBody {
-		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), r.settings.maxBody)
-	}
-	return r.verified(body, false, sig, now, project)
-}
-
-// verified returns the delivery if a secret signed the body, which is copied unless
-// callbacks may keep it.
-func (r *Receiver) verified(body []byte, owned bool, sig *signature.Header, now time.Time, project string) (*inbound, error) {
-	q := signature.Query{Project: project, Now: now}
-	byProject := r.keys.HasProjects()
-	peeked, ok := wire.Peek(body, byProject)
-	if ok {
-		q.Type = string(peekedType(&peeked))
-	}
-	if project == "" && byProject {
-		q.Project = string(peeked.Project)
-	}
-	match, err := r.keys.Verify(sig, body, q)
-	if err != nil {
-		if byProject && q.Project == "" && errors.Is(err, ErrSignatureMismatch) {
-			r.settings.report.unnamed()
-		}
-		return nil, err
-	}
-	if !owned {
-		body = bytes.Clone(body)
-	}
-	return &inbound{
-		key: match, peeked: EventType(q.Type),
-		Delivery: Delivery{SignedAt: sig.Time(), Source: SourceWebhook, Project: match.Project, Body: body},
-	}, nil
-}
-
 // handle runs the delivery in. If err is not nil there is no delivery, and handle
 // only builds the refusal.
 func (r *Receiver) handle(ctx context.Context, in *inbound, err error, sig *signature.Header) Outcome {
@@ -269,18 +199,18 @@ func (r *Receiver) handle(ctx context.Context, in *inbound, err error, sig *sign
 	}
 	table := r.routes.Load()
 	if err := r.settings.prepare(in, table); err != nil {
-		return r.refuse(ctx, in, table, err).forDelivery(in)
+		return in.outcome(r.refuse(ctx, in, table, err))
 	}
 	if len(in.misfit) > 0 {
 		r.settings.report.misfits(ctx, &in.about, in.misfit)
 	}
 	if r.settings.handsOff(&in.Delivery) {
-		return r.enqueue(ctx, in, table).forDelivery(in)
+		return in.outcome(r.enqueue(ctx, in, table))
 	}
 	if len(in.events) == 0 {
-		return ignored.outcome(nil).forDelivery(in)
+		return in.outcome(ignored.outcome(nil))
 	}
-	return r.run(ctx, in, table, nil).forDelivery(in)
+	return in.outcome(r.run(ctx, in, table, nil))
 }
 
 // refuse answers for a delivery that cannot run, after its owner has had the
@@ -318,25 +248,21 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 	return errorOutcome(err)
 }
 
-// enqueue hands a delivery to the queue, detached from the client's connection.
+// enqueue hands a delivery to the queue.
 func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) Outcome {
-	result := errGoexit // stays if the function ends the goroutine
-	err := r.runner.Aside(ctx, handOffTimeout, func(ctx context.Context) {
-		result = handOff(ctx, r.settings.handOff, &in.Delivery)
-	})
-	if errors.Is(err, ErrShuttingDown) {
-		return errorOutcome(err)
-	}
-	if err == nil {
-		err = result
-	}
+	err := handOff(ctx, &r.runner, r.settings.handOff, &in.Delivery)
 	if err == nil {
 		return queued.outcome(nil)
 	}
 	if out := callbackOutcome(err); out.Code == CodeRejected {
 		return r.run(ctx, in, table, err)
 	}
-	return errorOutcome(because(ErrQueueUnavailable, textOf(err), err))
+	return errorOutcome(err)
+}
+
+// runCallbacks is the handler inside of all middleware.
+func (r *Receiver) runCallbacks(ctx context.Context, d *Delivery) error {
+	return r.settings.runCallbacks(ctx, d, r.routes.Load())
 }
 
 // report ends a delivery: it is timed, logged and observed.

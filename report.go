@@ -14,13 +14,6 @@ import (
 // Who is told what became of a delivery: the log and the observers, in full. Both
 // are code of the user's and may panic; what the log is told is bounded.
 
-// The bounds of what is logged, in bytes.
-const (
-	maxLoggedText  = 2 << 10
-	maxLoggedName  = 256
-	maxLoggedStack = 16 << 10
-)
-
 // reporter writes to a logger whose handler may panic. It is safe for concurrent use.
 type reporter struct {
 	logger *slog.Logger
@@ -39,6 +32,14 @@ func (rep *reporter) log(ctx context.Context, level slog.Level, message string, 
 func (rep *reporter) enabled(ctx context.Context, level slog.Level) (on bool) {
 	defer func() { _ = recover() }()
 	return rep.logger.Enabled(ctx, level)
+}
+
+// about is what an outcome says of a delivery.
+type about struct {
+	typ     EventType
+	id      string
+	project string
+	source  Source
 }
 
 // outcome logs what became of a delivery.
@@ -71,14 +72,6 @@ func (rep *reporter) outcome(ctx context.Context, out *Outcome) {
 		attrs = append(attrs, slog.String("stack", bounded(string(stack), maxLoggedStack)))
 	}
 	rep.log(ctx, level, message, attrs...)
-}
-
-// warn logs what concerns the operator alone.
-func (s *settings) warn(ctx context.Context, message string, w once.Work, err error) {
-	of := &w.(*inbound).about
-	s.report.log(ctx, slog.LevelWarn, message,
-		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
-		slog.String("error", bounded(textOf(err), maxLoggedText)))
 }
 
 // misfits logs, at most once a second, which fields of an event are zero because
@@ -121,35 +114,6 @@ func (rep *reporter) observe(ctx context.Context, observers []func(context.Conte
 			observer(ctx, *out)
 		}()
 	}
-}
-
-// forDelivery fills in which delivery an outcome is of, which only an authentic one
-// may say.
-func (o Outcome) forDelivery(in *inbound) Outcome {
-	o.Source, o.SignedAt = in.about.source, in.Delivery.SignedAt
-	if o.Code != CodeUnauthorized {
-		o.Type, o.DeliveryID, o.Project = in.about.typ, in.about.id, in.about.project
-		o.Retiring = in.signed() && in.key.Retiring()
-	}
-	return o
-}
-
-// bounded returns text without its end, if it is long.
-func bounded(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:limit], len(text))
-}
-
-// textOf returns the text of an error, whose methods may panic.
-func textOf(err error) (text string) {
-	defer func() {
-		if v := recover(); v != nil {
-			text = fmt.Sprintf("an error of type %T whose Error panics: %s", err, once.PanicText(v))
-		}
-	}()
-	return err.Error()
 }
 
 func stackOf(err error) (stack []byte) {

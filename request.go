@@ -1,6 +1,7 @@
 package sonzaihook
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -185,4 +186,60 @@ func consumed(body io.Reader, what string) error {
 		hint = b.ConsumedHint()
 	}
 	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)
+}
+
+// authenticate reads a request and returns its delivery, authentic but not yet
+// decoded.
+func (s *settings) authenticate(keys *signature.Keyring, req *http.Request, now time.Time, sig *signature.Header) (*inbound, error) {
+	if req.Method != http.MethodPost {
+		return nil, ErrMethodNotAllowed
+	}
+	if err := s.admit(req.Header, now, sig); err != nil {
+		return nil, err
+	}
+	project := pathProject(req)
+	body, pooled, err := s.readBody(req)
+	defer pooled.Release()
+	if err != nil {
+		return nil, err
+	}
+	return s.verified(keys, body, pooled == nil, sig, now, project)
+}
+
+func (s *settings) authenticateBytes(keys *signature.Keyring, header http.Header, body []byte, now time.Time, sig *signature.Header, project string) (*inbound, error) {
+	if err := s.admit(header, now, sig); err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > s.maxBody {
+		return nil, fmt.Errorf("%w: %d bytes, %d allowed", ErrBodyTooLarge, len(body), s.maxBody)
+	}
+	return s.verified(keys, body, false, sig, now, project)
+}
+
+// verified returns the delivery if a secret signed the body, which is copied unless
+// callbacks may keep it.
+func (s *settings) verified(keys *signature.Keyring, body []byte, owned bool, sig *signature.Header, now time.Time, project string) (*inbound, error) {
+	q := signature.Query{Project: project, Now: now}
+	byProject := keys.HasProjects()
+	peeked, ok := wire.Peek(body, byProject)
+	if ok {
+		q.Type = string(peekedType(&peeked))
+	}
+	if project == "" && byProject {
+		q.Project = string(peeked.Project)
+	}
+	match, err := keys.Verify(sig, body, q)
+	if err != nil {
+		if byProject && q.Project == "" && errors.Is(err, ErrSignatureMismatch) {
+			s.report.unnamed()
+		}
+		return nil, err
+	}
+	if !owned {
+		body = bytes.Clone(body)
+	}
+	return &inbound{
+		key: match, peeked: EventType(q.Type),
+		Delivery: Delivery{SignedAt: sig.Time(), Source: SourceWebhook, Project: match.Project, Body: body},
+	}, nil
 }

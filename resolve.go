@@ -1,7 +1,6 @@
 package sonzaihook
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 
@@ -110,15 +109,6 @@ func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
 		return "", ErrSecretOfOtherType
 	}
 	return t, nil
-}
-
-// isWakeup reports whether a payload has an object under "wakeup", as one demo of
-// the platform shows a delivery without a type.
-func isWakeup(content []byte) bool {
-	var w struct {
-		Wakeup json.RawMessage `json:"wakeup"`
-	}
-	return wire.DecodeCustom(content, &w) == nil && wire.IsObject(w.Wakeup)
 }
 
 // peekName returns the name of the type as far as it can be read without decoding.

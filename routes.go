@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/snapshot"
 )
+
+// Handler handles one authentic delivery. Middleware is made of it.
+type Handler func(ctx context.Context, d *Delivery) error
 
 // route is what happens to the deliveries of one type. It does not change, because
 // deliveries run through it.
@@ -46,7 +48,7 @@ type routeTable struct {
 	byType     map[EventType]*route // AnyEvent: whatever no other takes
 	middleware []*link              // the outermost first
 	deadLetter []func(context.Context, *Delivery, error) error
-	settings   *settings
+	callbacks  Handler // inside of all middleware
 }
 
 // find returns the route of a type.
@@ -63,7 +65,7 @@ func (t *routeTable) find(typ EventType) *route {
 // clone returns a table to be edited.
 func (t *routeTable) clone() *routeTable {
 	return &routeTable{
-		byType: maps.Clone(t.byType), settings: t.settings,
+		byType: maps.Clone(t.byType), callbacks: t.callbacks,
 		middleware: slices.Clone(t.middleware), deadLetter: slices.Clone(t.deadLetter),
 	}
 }
@@ -74,7 +76,7 @@ func (t *routeTable) handle(ctx context.Context, d *Delivery, from int) error {
 	if from < len(t.middleware) {
 		return t.middleware[from].handler(ctx, d)
 	}
-	return t.runCallbacks(ctx, d)
+	return t.callbacks(ctx, d)
 }
 
 // link is one piece of middleware in the chain. Its handler was made once; which
@@ -83,22 +85,4 @@ type link struct {
 	handler Handler
 	at      int
 	routes  *snapshot.Of[routeTable]
-}
-
-// next is the handler that the middleware was given.
-func (l *link) next(ctx context.Context, d *Delivery) error {
-	if in := runningUnder(ctx); in != nil {
-		return in.table.handle(ctx, d, l.at+1)
-	}
-	return l.routes.Load().handle(ctx, d, l.at+1)
-}
-
-// runningUnder returns the run under whose context the caller is; nil if user code
-// has handed on a context that was not made from the run's.
-func runningUnder(ctx context.Context) *inbound {
-	if a := once.Running(ctx); a != nil {
-		in, _ := a.Work().(*inbound)
-		return in
-	}
-	return nil
 }

@@ -156,11 +156,6 @@ func Settles(err error) bool {
 	return out.settled()
 }
 
-const (
-	// retention is for how long a handled delivery is recognised. The platform's
-	// retries are not documented; three days is longer than any it was seen to make.
-	retention = 72 * time.Hour
-	// maxIdentity bounds a key in a store; a longer identity is replaced by its
-	// digest.
-	maxIdentity = 200
-)
+// retention is for how long a handled delivery is recognised. The platform's
+// retries are not documented; three days is longer than any it was seen to make.
+const retention = 72 * time.Hour

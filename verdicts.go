@@ -123,6 +123,9 @@ func allSettle(errs []error) bool {
 	return true
 }
 
+// errGoexit is the error of user code that neither returns nor panics.
+var errGoexit = errors.New("sonzaihook: callback ended its goroutine")
+
 // panicError is a recovered panic. The stack is for the log.
 type panicError struct {
 	text  string

@@ -17,7 +17,7 @@ type Context struct {
 	started time.Time
 	limit   time.Duration // zero: none
 	expired error         // the cause when the limit is reached
-	attempt *Attempt      // nil: none runs under it
+	owner   any           // what runs under it; nil: nothing
 
 	mu     sync.Mutex
 	std    context.Context
@@ -27,11 +27,11 @@ type Context struct {
 
 var _ context.Context = (*Context)(nil)
 
-// attemptKey is the key under which a context has its attempt.
-type attemptKey struct{}
+// ownerKey is the key under which a context has what runs under it.
+type ownerKey struct{}
 
-func (c *Context) init(parent context.Context, started time.Time, limit time.Duration, expired error, a *Attempt) {
-	c.parent, c.started, c.limit, c.expired, c.attempt = parent, started, limit, expired, a
+func (c *Context) init(parent context.Context, started time.Time, limit time.Duration, expired error, owner any) {
+	c.parent, c.started, c.limit, c.expired, c.owner = parent, started, limit, expired, owner
 }
 
 // standard returns the standard context, which it makes at the first call.
@@ -79,18 +79,16 @@ func (c *Context) Err() error { return c.standard().Err() }
 
 // Value implements context.Context. A value costs no standard context.
 func (c *Context) Value(key any) any {
-	if _, ok := key.(attemptKey); ok {
-		if c.attempt == nil {
-			return nil
-		}
-		return c.attempt
+	if _, ok := key.(ownerKey); ok {
+		return c.owner
 	}
 	c.mu.Lock()
 	plain := c.std == nil && c.cause == nil
 	c.mu.Unlock()
-	if plain {
-		// Without cancellation: this context does not end with its parent.
-		return context.WithoutCancel(c.parent).Value(key)
+	if _, internal := key.(*int); !plain || internal {
+		// The context package looks for a cancellation under a key of this type. That
+		// of the parent must not be found: this context does not end with it.
+		return c.standard().Value(key)
 	}
-	return c.standard().Value(key)
+	return c.parent.Value(key)
 }

@@ -19,8 +19,8 @@ import (
 func (a *Attempt) claim(parent context.Context) error {
 	var state State
 	var err error
-	if a.r.Local {
-		state, err = a.callClaim(parent)
+	if a.r.Claims.Local {
+		state, err = a.r.Claims.claim(parent, a.key, a.token)
 	} else {
 		c := &claimCall{done: make(chan struct{})}
 		go c.run(a, parent)
@@ -58,7 +58,7 @@ type claimCall struct {
 }
 
 func (c *claimCall) run(a *Attempt, parent context.Context) {
-	c.state, c.err = a.callClaim(parent)
+	c.state, c.err = a.r.Claims.claim(parent, a.key, a.token)
 	c.mu.Lock()
 	c.answered = true
 	abandoned := c.abandoned
@@ -90,7 +90,7 @@ func (c *claimCall) wait() bool {
 
 // giveBack releases a claim under which nothing ran.
 func (a *Attempt) giveBack(parent context.Context) {
-	if err := a.callRelease(parent); err != nil {
+	if err := a.r.Claims.release(parent, a.key, a.token); err != nil {
 		a.r.Warn(parent, "late claim not released", a.work, err)
 	}
 }
@@ -112,7 +112,7 @@ func (a *Attempt) startKeeper() {
 func (a *Attempt) keep() {
 	lapse := time.AfterFunc(a.safe()-time.Since(a.asked), a.lose)
 	defer lapse.Stop()
-	tick := time.NewTicker(max(a.r.Lease/3, time.Millisecond))
+	tick := time.NewTicker(max(a.r.Claims.Lease/3, time.Millisecond))
 	defer tick.Stop()
 	over := a.over.channel()
 	for {
@@ -123,7 +123,7 @@ func (a *Attempt) keep() {
 		default:
 		}
 		asked := time.Now()
-		state, err := a.callClaim(a.ctx.parent)
+		state, err := a.r.Claims.claim(a.ctx.parent, a.key, a.token)
 		switch {
 		case err == nil && state == Claimed:
 			a.asked = asked
@@ -145,7 +145,7 @@ func (a *Attempt) keep() {
 // safe returns for how long a run may rely on a claim, from when it was asked for:
 // the last sixth of the lease is for the work to stop before a copy can run beside
 // it.
-func (a *Attempt) safe() time.Duration { return a.r.Lease - a.r.Lease/6 }
+func (a *Attempt) safe() time.Duration { return a.r.Claims.Lease - a.r.Claims.Lease/6 }
 
 // lose ends the run's context, because the claim may have another holder.
 func (a *Attempt) lose() {
@@ -168,14 +168,14 @@ func (a *Attempt) settle() {
 		return
 	}
 	if !a.handled {
-		if err := a.callRelease(a.ctx.parent); err != nil {
+		if err := a.r.Claims.release(a.ctx.parent, a.key, a.token); err != nil {
 			a.r.Warn(a.ctx.parent, "claim not released, a retry waits for the lease to end", a.work, err)
 		}
 		a.r.gate.leave()
 		a.rest.open()
 		return
 	}
-	err := a.callCommit(a.ctx.parent)
+	err := a.r.Claims.commit(a.ctx.parent, a.key, a.token)
 	if err == nil {
 		a.r.gate.leave()
 		a.rest.open()
@@ -192,11 +192,11 @@ func (a *Attempt) settle() {
 // holds the key.
 func (a *Attempt) commitLater(err error) {
 	for wait := 50 * time.Millisecond; !isLost(err); wait = min(2*wait, 2*time.Second) {
-		if time.Since(a.asked)+wait >= a.r.Lease {
+		if time.Since(a.asked)+wait >= a.r.Claims.Lease {
 			return
 		}
 		time.Sleep(wait)
-		if err = a.callCommit(a.ctx.parent); err == nil {
+		if err = a.r.Claims.commit(a.ctx.parent, a.key, a.token); err == nil {
 			return
 		}
 	}

@@ -6,8 +6,9 @@
 //	context.go Context: a context that costs nothing until it is used
 //	gate.go    how many run, and Shutdown
 //	latch.go   something that happens once
-//	guard.go   calls to a store, which may panic
+//	store.go   Store, and calls to one, which may panic
 //	memory.go  Memory: the store of one process (shard.go)
+//	errors.go  every error
 //
 // It knows nothing of deliveries. What it runs recovers its panics itself; a
 // goroutine that ends without returning counts as work that failed.
@@ -16,44 +17,12 @@ package once
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// The errors of this package. The root of the module returns them under the same
-// names.
-var (
-	ErrInFlight         = errors.New("sonzaihook: delivery in flight")
-	ErrDone             = errors.New("sonzaihook: delivery handled before")
-	ErrHandlerTimeout   = errors.New("sonzaihook: handler timeout")
-	ErrShuttingDown     = errors.New("sonzaihook: shutting down")
-	ErrOverloaded       = errors.New("sonzaihook: too many deliveries in flight")
-	ErrStoreUnavailable = errors.New("sonzaihook: store unavailable")
-	ErrStoreFull        = errors.New("sonzaihook: store full")
-	ErrLeaseLost        = errors.New("sonzaihook: lease lost")
-)
-
-// State is what a store says of a key.
-type State int
-
-// The states.
-const (
-	Claimed State = iota + 1
-	InFlight
-	Done
-)
-
-// Store is what a Runner needs of the root's Store, whose documentation it follows.
-// Any method may panic or hang.
-type Store interface {
-	Claim(ctx context.Context, key, token string, lease time.Duration) (State, error)
-	Commit(ctx context.Context, key, token string, keep time.Duration) error
-	Release(ctx context.Context, key, token string) error
-}
 
 // Work is what is run.
 type Work interface {
@@ -62,29 +31,18 @@ type Work interface {
 	Run(ctx *Context) (handled bool)
 }
 
-// Times of a Runner.
 const (
-	// StoreTimeout bounds each call to a store.
-	StoreTimeout = time.Second
 	// lateGrace is how long work whose context has ended may take to return.
 	lateGrace = 100 * time.Millisecond
 	// shortestWait keeps a short lease from being watched all the time.
 	shortestWait = 5 * time.Millisecond
-	// Forever is longer than any limit, and may be added to a time.
-	Forever = time.Duration(1 << 61)
 )
 
 // Runner runs work. Its fields must not be changed after the first use. It is safe
 // for concurrent use.
 type Runner struct {
-	// Store is where claims are kept; nil claims nothing.
-	Store Store
-	// Local says that the store is in this process's memory: its calls neither wait
-	// nor fail for long.
-	Local bool
-	// Lease is how long a claim holds if it is not renewed, Keep how long a key is
-	// known as done.
-	Lease, Keep time.Duration
+	// Claims is where claims are kept; without a Store nothing is claimed.
+	Claims Claims
 	// Limit is how many may run at once; 0 sets no limit.
 	Limit int
 	// Warn is told what concerns the operator alone.
@@ -134,7 +92,7 @@ func (r *Runner) Do(parent context.Context, a *Attempt, w Work, o Order) error {
 	}
 	a.r, a.work, a.key, a.timeout = r, w, o.Key, o.Timeout
 	a.asked = time.Now()
-	if o.Claim && r.Store != nil {
+	if o.Claim && r.Claims.Store != nil {
 		a.token = r.newToken()
 		if err := a.claim(parent); err != nil {
 			return err
@@ -185,7 +143,7 @@ func (r *Runner) ShuttingDown() bool { return r.gate.isClosed() }
 // Running returns the attempt under whose context, or one that was made from it,
 // the caller runs; else nil.
 func Running(ctx context.Context) *Attempt {
-	a, _ := ctx.Value(attemptKey{}).(*Attempt)
+	a, _ := ctx.Value(ownerKey{}).(*Attempt)
 	return a
 }
 
@@ -233,7 +191,7 @@ func (a *Attempt) wait() error {
 		case <-timer.C:
 		}
 		late := a.late()
-		if !kept && a.token != "" && (late || time.Since(a.asked) >= a.r.Lease/3) {
+		if !kept && a.token != "" && (late || time.Since(a.asked) >= a.r.Claims.Lease/3) {
 			kept = true
 			a.startKeeper()
 		}
@@ -270,13 +228,10 @@ func (a *Attempt) nextCheck(kept bool) time.Duration {
 		next = saturated(a.timeout, lateGrace) - time.Since(a.ctx.started)
 	}
 	if !kept && a.token != "" {
-		next = min(next, a.r.Lease/3-time.Since(a.asked))
+		next = min(next, a.r.Claims.Lease/3-time.Since(a.asked))
 	}
 	return max(next, shortestWait)
 }
-
-// saturated adds without overflowing.
-func saturated(a, b time.Duration) time.Duration { return min(a, Forever) + min(b, Forever) }
 
 // newToken returns a token that no other attempt has, of this process or another.
 func (r *Runner) newToken() string {

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"crypto/sha256"
+	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -110,4 +111,18 @@ func withoutNames(body []byte) jsontext.Value {
 		out = append(append(append(out, key...), ':'), value...)
 	}
 	return append(out, '}')
+}
+
+// IsPlaceholder reports whether an id is what a sender writes where it has none:
+// many events have it, so it is the id of none.
+func IsPlaceholder(id string) bool {
+	if len(id) > 45 { // longer than any way to write a UUID
+		return strings.TrimSpace(id) == ""
+	}
+	switch strings.ToLower(strings.TrimSpace(id)) {
+	case "", "null", "undefined", "unknown", "none", "nil", "<nil>", "nan":
+		return true
+	}
+	return strings.Trim(id, "0-+.{} \t\r\n") == "" ||
+		strings.Trim(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(id)), "urn:uuid:"), "0-") == ""
 }

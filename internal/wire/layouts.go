@@ -94,19 +94,6 @@ func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string
 	return value, nil, nil
 }
 
-// adoptFrom adopts what the payload says of the envelope, if it is an object.
-func adoptFrom(env *Envelope, value jsontext.Value) {
-	if value.Kind() != '{' {
-		return
-	}
-	var in Inner
-	if jsonv2.Unmarshal(value, &in) != nil {
-		in = Inner{}
-		(&loosening{}).decode(value, &in)
-	}
-	env.adopt(&in)
-}
-
 // DecodeCustom decodes the payload of a body, as DecodeEnvelope has found it, into
 // a T of which nothing is known. The error wraps ErrMisfit and names the fields.
 func DecodeCustom[T any](content []byte, data *T) error {

@@ -35,10 +35,6 @@ type looseLayout struct {
 	Payload    jsontext.Value `json:"payload"`
 }
 
-// tolerant lets half a surrogate pair stand in a text, where it becomes U+FFFD. It
-// would let bytes that are not UTF-8 pass too, which readLoose excludes.
-var tolerant = jsontext.AllowInvalidUTF8(true)
-
 // readLoose reads a body that the first pass refused for the given reason.
 func readLoose(body []byte, reason error) (*looseLayout, error) {
 	if !utf8.Valid(body) {
@@ -185,6 +181,19 @@ func decodeLooseEnvelope(body []byte, env *Envelope, reason error) ([]byte, []st
 	}
 	adoptFrom(env, unwrap(value))
 	return value, misfit, nil
+}
+
+// adoptFrom adopts what the payload says of the envelope, if it is an object.
+func adoptFrom(env *Envelope, value jsontext.Value) {
+	if value.Kind() != '{' {
+		return
+	}
+	var in Inner
+	if jsonv2.Unmarshal(value, &in) != nil {
+		in = Inner{}
+		(&loosening{}).decode(value, &in)
+	}
+	env.adopt(&in)
 }
 
 // customError says which fields of a T do not fit, and never with which value.

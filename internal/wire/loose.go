@@ -17,6 +17,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// tolerant lets half a surrogate pair stand in a text, where it becomes U+FFFD. It
+// would let bytes that are not UTF-8 pass too, which readLoose excludes.
+var tolerant = jsontext.AllowInvalidUTF8(true)
+
 // loosening decodes one payload and notes what did not fit. It is for one
 // goroutine.
 type loosening struct {
@@ -218,14 +222,13 @@ func setInteger(text string, to reflect.Value) bool {
 	return false
 }
 
-// number reads a finite decimal number.
-func number(text string) (float64, bool) {
-	text = strings.TrimSpace(text)
-	if text == "" || strings.Trim(text, "+-.0123456789eE") != "" || strings.ContainsAny(text[:1], "eE") {
-		return 0, false
+// looseTime returns the time in a string or a number, see ParseTime.
+func looseTime(v jsontext.Value) (time.Time, bool) {
+	text, ok := looseText(v)
+	if !ok {
+		return time.Time{}, false
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+	return ParseTime(text)
 }
 
 // looseText returns the text of a string, or of a number as it is written.

@@ -1,22 +1,11 @@
 package wire
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
-
-// looseTime reads RFC 3339 and its relatives as databases and languages write them,
-// and Unix time in seconds, milli-, micro- or nanoseconds.
-func looseTime(v jsontext.Value) (time.Time, bool) {
-	text, ok := looseText(v)
-	if !ok {
-		return time.Time{}, false
-	}
-	return ParseTime(text)
-}
 
 // layouts are tried in order, on a text that normal has prepared. Fractions of a
 // second are read after every layout with seconds.
@@ -40,7 +29,9 @@ var textual = []string{
 	"Mon Jan 02 2006 15:04:05 GMT-0700", "Jan 2, 2006 15:04:05",
 }
 
-// ParseTime reads a time, and reports whether the text is one.
+// ParseTime reads RFC 3339 and its relatives as databases and languages write them,
+// and Unix time in seconds, milli-, micro- or nanoseconds. It reports whether the
+// text is a time.
 func ParseTime(text string) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	if text == "" || len(text) > 80 {
@@ -119,4 +110,14 @@ func unixTime(text string) (time.Time, bool) {
 		return time.UnixMilli(whole).UTC(), true
 	}
 	return time.Unix(whole, int64((n-float64(int64(n)))*1e9)).UTC(), true
+}
+
+// number reads a finite decimal number.
+func number(text string) (float64, bool) {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.Trim(text, "+-.0123456789eE") != "" || strings.ContainsAny(text[:1], "eE") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
 }

@@ -3,10 +3,82 @@ package sonzaihook
 import (
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
+
+// Secrets holds the signing secrets by registration, because the platform answers
+// each registration with a different secret (documented). The key is the name that
+// was registered, "agent.wakeup" or "on_wakeup_ready"; several secrets of one
+// registration are all valid, which is what a rotation needs.
+//
+// A secret binds: a delivery that it verified may only be of the type that the name
+// stands for, unless the secret stands under [AnyEvent]. All secrets of a type are
+// tried, so keep them few. Printing Secrets shows how many there are, never what
+// they are.
+type Secrets map[EventType][]string
+
+// Secret returns Secrets in which each of the given secrets is valid for every
+// event type.
+func Secret(s ...string) Secrets { return Secrets{AnyEvent: s} }
+
+// Format prints the number of secrets, whatever the verb.
+func (s Secrets) Format(f fmt.State, _ rune) {
+	n := 0
+	for _, secrets := range s {
+		n += len(secrets)
+	}
+	_, _ = fmt.Fprintf(f, "sonzaihook.Secrets(%d secrets of %d event types)", n, len(s))
+}
+
+// LogValue logs the number of secrets.
+func (s Secrets) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
+
+// MarshalText refuses, so that no encoder writes secrets out by accident.
+func (s Secrets) MarshalText() ([]byte, error) {
+	return nil, fmt.Errorf("%w: secrets are not marshaled", ErrInvalidSecret)
+}
+
+// manySecrets is from where on the secrets of one registration are worth a warning.
+const manySecrets = 8
+
+// list returns the secrets in the form that the keyring takes, in the order of
+// their names.
+func (s Secrets) list() ([]signature.Secret, error) {
+	if len(s) == 0 {
+		return nil, fmt.Errorf("%w: there are no secrets", ErrInvalidSecret)
+	}
+	var all []signature.Secret
+	for name, secrets := range s {
+		if name == "" || len(secrets) == 0 {
+			return nil, fmt.Errorf("%w: event type %q has none", ErrInvalidSecret, name)
+		}
+		for _, secret := range secrets {
+			if err := signature.CheckSecret(secret); err != nil {
+				return nil, fmt.Errorf("event type %q: %w", name, err)
+			}
+			all = append(all, secretOf(name, secret))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b signature.Secret) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		if a.Name > b.Name {
+			return 1
+		}
+		return 0
+	})
+	return all, nil
+}
+
+func secretOf(name EventType, value string) signature.Secret {
+	return signature.Secret{Name: string(name), Type: string(canonical(name)), Value: value}
+}
 
 // maxSecretFile bounds a file of secrets.
 const maxSecretFile = 64 << 10

@@ -7,39 +7,76 @@ import (
 	"time"
 )
 
-// Calls to the store, each bounded by its context. A store is the user's code: it
-// may panic, and its errors may.
+// State is what a store says of a key.
+type State int
 
-// storeContext returns the context of one call, and what ends it. A store in memory
-// never looks at it.
-func (a *Attempt) storeContext(parent context.Context) (ctx context.Context, end func()) {
-	if a.r.Local {
+// The states.
+const (
+	Claimed State = iota + 1
+	InFlight
+	Done
+)
+
+// Store is what a Runner needs of the root's Store, whose documentation it follows.
+// Any method may panic or hang.
+type Store interface {
+	Claim(ctx context.Context, key, token string, lease time.Duration) (State, error)
+	Commit(ctx context.Context, key, token string, keep time.Duration) error
+	Release(ctx context.Context, key, token string) error
+}
+
+const (
+	// StoreTimeout bounds each call to a store.
+	StoreTimeout = time.Second
+	// Forever is longer than any limit, and may be added to a time.
+	Forever = time.Duration(1 << 61)
+)
+
+// saturated adds without overflowing.
+func saturated(a, b time.Duration) time.Duration { return min(a, Forever) + min(b, Forever) }
+
+// Claims is a store and how it is used. Its calls are bounded in time, and an error
+// of one runs no code of the store.
+type Claims struct {
+	Store Store
+	// Local says that the store is in this process's memory: its calls neither wait
+	// nor fail for long.
+	Local bool
+	// Lease is how long a claim holds if it is not renewed, Keep how long a key is
+	// known as done.
+	Lease, Keep time.Duration
+}
+
+// context returns the context of one call, and what ends it. A store in memory never
+// looks at it.
+func (c *Claims) context(parent context.Context) (ctx context.Context, end func()) {
+	if c.Local {
 		return context.Background(), func() {}
 	}
-	c := &Context{}
-	c.init(parent, time.Now(), StoreTimeout, ErrStoreUnavailable, nil)
-	return c, func() { c.End(context.Canceled) }
+	std := &Context{}
+	std.init(parent, time.Now(), StoreTimeout, ErrStoreUnavailable, nil)
+	return std, func() { std.End(context.Canceled) }
 }
 
-func (a *Attempt) callClaim(parent context.Context) (state State, err error) {
+func (c *Claims) claim(parent context.Context, key, token string) (state State, err error) {
 	defer guard("Claim", &err)
-	ctx, end := a.storeContext(parent)
+	ctx, end := c.context(parent)
 	defer end()
-	return a.r.Store.Claim(ctx, a.key, a.token, a.r.Lease)
+	return c.Store.Claim(ctx, key, token, c.Lease)
 }
 
-func (a *Attempt) callCommit(parent context.Context) (err error) {
+func (c *Claims) commit(parent context.Context, key, token string) (err error) {
 	defer guard("Commit", &err)
-	ctx, end := a.storeContext(parent)
+	ctx, end := c.context(parent)
 	defer end()
-	return a.r.Store.Commit(ctx, a.key, a.token, a.r.Keep)
+	return c.Store.Commit(ctx, key, token, c.Keep)
 }
 
-func (a *Attempt) callRelease(parent context.Context) (err error) {
+func (c *Claims) release(parent context.Context, key, token string) (err error) {
 	defer guard("Release", &err)
-	ctx, end := a.storeContext(parent)
+	ctx, end := c.context(parent)
 	defer end()
-	return a.r.Store.Release(ctx, a.key, a.token)
+	return c.Store.Release(ctx, key, token)
 }
 
 // guard is deferred round a call to the store. It turns a panic into an error, and
