@@ -19,6 +19,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
 func receiver(t testing.TB) *sonzaihook.Receiver {
@@ -31,7 +32,8 @@ func receiver(t testing.TB) *sonzaihook.Receiver {
 
 func message(t testing.TB, n int) []byte {
 	t.Helper()
-	fixture := hooktest.Fixture(t, sonzaihook.EventMessage)
+	fixture, err := testdata.Files.ReadFile("agent.message.json")
+	require.NoError(t, err)
 	return bytes.Replace(fixture, []byte(`"pending"`), []byte(`"`+strings.Repeat("x", n)+`"`), 1)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/testdata"
 	"github.com/sonzaihook/sonzaihook/inspector"
 )
 
@@ -57,7 +58,7 @@ func (d *desk) deliver(body []byte, options ...hooktest.Option) int {
 }
 
 func (d *desk) message(options ...hooktest.Option) int {
-	return d.deliver(hooktest.Fixture(d.t, sonzaihook.EventMessage), options...)
+	return d.deliver(fixed(d.t), options...)
 }
 
 // get asks for a page from the loopback interface.
@@ -101,5 +102,13 @@ func body(t testing.TB, content string) []byte {
 	t.Helper()
 	quoted, err := json.Marshal(content)
 	require.NoError(t, err)
-	return bytes.Replace(hooktest.Fixture(t, sonzaihook.EventMessage), []byte(`"I kept thinking about your sister's recital. How did it go?"`), quoted, 1)
+	return bytes.Replace(fixed(t), []byte(`"I kept thinking about your sister's recital. How did it go?"`), quoted, 1)
+}
+
+// fixed returns the body of one message, always the same bytes.
+func fixed(t testing.TB) []byte {
+	t.Helper()
+	body, err := testdata.Files.ReadFile("agent.message.json")
+	require.NoError(t, err)
+	return body
 }

@@ -31,7 +31,7 @@ func TestSecretsSignaturesAndAuthorizationsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	bare := strings.TrimPrefix(hooktest.Secret, "whsec_")
 	d := newDesk(t, inspector.WithAuthorization("Bearer sample-authorization"))
-	fixture := hooktest.Fixture(t, sonzaihook.EventMessage)
+	fixture := fixed(t)
 	signature := sonzaihook.Sign(fixture, hooktest.Secret, time.Now())
 	_, mac, _ := strings.Cut(signature, "v1=")
 	hidden := []string{bare, mac, "sample-authorization", "kept-authorization", "kept-cookie", "kept-token"}
