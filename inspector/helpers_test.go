@@ -17,8 +17,8 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
-	"github.com/sonzaihook/sonzaihook/testdata"
 	"github.com/sonzaihook/sonzaihook/inspector"
+	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
 // desk is a receiver with an inspector, and counts what its callback was given.
