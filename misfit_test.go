@@ -49,7 +49,7 @@ func TestAFieldThatDoesNotFitIsZeroAndNamed(t *testing.T) {
 			catch(h, &misfit, &raw)
 			require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(body))), "%s %s", layout, c.payload)
 			require.ElementsMatch(t, c.misfit, misfit, "%s %s", layout, c.payload)
-			require.Equal(t, body, string(raw)) //nolint:testifylint // byte for byte
+			require.Equal(t, body, string(raw))
 			require.Contains(t, h.log(), c.misfit[0])
 			require.NotContains(t, h.log(), "yesterday", "the log names the field, not its value")
 		}

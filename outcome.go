@@ -152,12 +152,12 @@ var reasons = []struct {
 // errorOutcome returns the outcome for an error of the receiver's. It runs no code
 // of the user's: what may hold an error of the user's is a reasonError.
 func errorOutcome(err error) Outcome {
-	var why *reasonError
+	known := err
 	if e, ok := err.(*reasonError); ok { //nolint:errorlint // what it wraps is the user's
-		why = e
+		known = e.reason
 	}
 	for _, reason := range reasons {
-		if why != nil && why.reason == reason.err || why == nil && errors.Is(err, reason.err) {
+		if errors.Is(known, reason.err) {
 			return reason.answer.outcome(err)
 		}
 	}

@@ -20,10 +20,10 @@ import (
 
 // Errors whose methods panic, each in another place.
 type (
-	panicsInError  struct{ error }
-	panicsInUnwrap struct{ name string }
-	panicsInIs     struct{ name string }
-	panicsInAs     struct{ name string }
+	panicsInError  struct{}
+	panicsInUnwrap struct{}
+	panicsInIs     struct{}
+	panicsInAs     struct{}
 )
 
 func (panicsInError) Error() string  { panic("boom") }

@@ -57,7 +57,7 @@ func ofBody(body []byte) printed {
 // receiver returns a receiver that prints every event, whatever its type. It has
 // no secret of the platform yet.
 func (p *printer) receiver(options ...sonzaihook.Option) (*sonzaihook.Receiver, error) {
-	hooks, err := sonzaihook.New(upstream.SecretsSoFar(nil), append([]sonzaihook.Option{
+	hooks, err := sonzaihook.New(upstream.InitialSecrets(nil), append([]sonzaihook.Option{
 		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)),
 		sonzaihook.WithIdentity(sonzaihook.NaturalIdentity),
 		sonzaihook.WithObserver(p.observe),

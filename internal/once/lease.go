@@ -23,7 +23,7 @@ func (a *Attempt) claim(parent context.Context) error {
 		state, err = a.r.Claims.claim(parent, a.key, a.token)
 	} else {
 		c := &claimCall{done: make(chan struct{})}
-		go c.run(a, parent)
+		go c.run(parent, a)
 		if !c.wait() {
 			return &UnavailableError{context.DeadlineExceeded}
 		}
@@ -57,7 +57,7 @@ type claimCall struct {
 	abandoned bool // nobody waits: the call owns the claim
 }
 
-func (c *claimCall) run(a *Attempt, parent context.Context) {
+func (c *claimCall) run(parent context.Context, a *Attempt) {
 	c.state, c.err = a.r.Claims.claim(parent, a.key, a.token)
 	c.mu.Lock()
 	c.answered = true

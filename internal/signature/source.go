@@ -208,7 +208,7 @@ func (s *Source) askSafely(ctx context.Context, project string) (secrets []Secre
 	case errors.Is(err, ErrUnknownProject):
 		err = ErrUnknownProject
 	default:
-		err = fmt.Errorf("%w: %v", ErrSource, err)
+		err = fmt.Errorf("%w: %s", ErrSource, err.Error()) // not wrapped: its methods may panic
 	}
 	returned = true
 	return secrets, err

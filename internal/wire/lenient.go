@@ -191,7 +191,9 @@ func adoptFrom(env *Envelope, value jsontext.Value) {
 	var in Inner
 	if jsonv2.Unmarshal(value, &in) != nil {
 		in = Inner{}
-		(&loosening{}).decode(value, &in)
+		if (&loosening{}).decode(value, &in) != nil {
+			return
+		}
 	}
 	env.adopt(&in)
 }

@@ -50,7 +50,7 @@ func newScenario(now func() time.Time, logger *slog.Logger, attempts, load int) 
 // open starts the receiver and the platform. After an error, close ends what was
 // started.
 func (s *scenario) open(ctx context.Context, wrap func(http.Handler) http.Handler) (err error) {
-	s.hooks, err = sonzaihook.New(upstream.SecretsSoFar(nil), sonzaihook.WithLogger(s.logger),
+	s.hooks, err = sonzaihook.New(upstream.InitialSecrets(nil), sonzaihook.WithLogger(s.logger),
 		sonzaihook.WithIdentity(sonzaihook.NaturalIdentity), sonzaihook.WithObserver(s.observe))
 	if err != nil {
 		return err
