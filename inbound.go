@@ -51,13 +51,12 @@ func (e *ending) outcome() Outcome {
 // signed reports whether a secret verified the delivery.
 func (in *inbound) signed() bool { return in.key.Key != nil }
 
-// outcome fills in which delivery an outcome is of, which only an authentic one may
+// describe fills in which delivery an outcome is of, which only an authentic one may
 // say.
-func (in *inbound) outcome(o Outcome) Outcome {
+func (in *inbound) describe(o *Outcome) {
 	o.Source, o.SignedAt = in.about.source, in.Delivery.SignedAt
 	if o.Code != CodeUnauthorized {
 		o.Type, o.DeliveryID, o.Project = in.about.typ, in.about.id, in.about.project
 		o.Retiring = in.signed() && in.key.Retiring()
 	}
-	return o
 }

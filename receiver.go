@@ -145,6 +145,7 @@ func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) (out Outcome) {
 	defer r.recovered(ctx, &out, start)
 	in := &inbound{Delivery: *d}
 	in.Delivery.Trace, in.Delivery.natural = maps.Clone(d.Trace), ""
+	r.settings.began(in, start)
 	return r.report(ctx, r.handle(ctx, in, nil, nil), start)
 }
 
@@ -167,7 +168,9 @@ func (r *Receiver) verify(req *http.Request) (d *Delivery, out Outcome) {
 		return nil, r.report(ctx, r.handle(ctx, nil, err, &sig), start)
 	}
 	if err := r.settings.prepare(in, &routeTable{}); err != nil {
-		return nil, r.report(ctx, in.outcome(r.refuse(ctx, in, r.routes.Load(), err)), start)
+		out := r.refuse(ctx, in, r.routes.Load(), err)
+		in.describe(&out)
+		return nil, r.report(ctx, out, start)
 	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(in.Delivery.Body)), int64(len(in.Delivery.Body))
 	return &in.Delivery, Outcome{}
@@ -180,28 +183,6 @@ func (r *Receiver) Types() []EventType {
 	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
 	slices.Sort(types)
 	return types
-}
-
-// Ready returns nil if the receiver can take deliveries now: it is not shutting down
-// (else [ErrShuttingDown]), the tenant or a project has a secret for each type with a
-// callback, unless a source knows them (else [ErrInvalidSecret] with the types that
-// have none), and the store answers (else [ErrStoreUnavailable]). It claims a key that
-// no delivery has and gives it back, so a readiness probe may call it every few
-// seconds. It returns when ctx ends, or after a second.
-func (r *Receiver) Ready(ctx context.Context) error {
-	if r.draining.Load() {
-		return ErrShuttingDown
-	}
-	var missing []EventType
-	for _, t := range r.Types() {
-		if r.settings.secretSource == nil && !r.keys.Covers(string(t), r.settings.now()) {
-			missing = append(missing, t)
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("%w: there is none for %v", ErrInvalidSecret, missing)
-	}
-	return r.runner.Probe(ctx, "sonzaihook.ready")
 }
 
 // Shutdown lets the deliveries that are running finish; new ones are answered
@@ -232,20 +213,26 @@ func (r *Receiver) handle(ctx context.Context, in *inbound, err error, sig *sign
 		out.Source, out.SignedAt = SourceWebhook, sig.Time()
 		return out
 	}
-	table := r.routes.Load()
+	out := r.take(ctx, in, r.routes.Load())
+	in.describe(&out)
+	return out
+}
+
+// take decodes an authentic delivery, and hands it off or runs it.
+func (r *Receiver) take(ctx context.Context, in *inbound, table *routeTable) Outcome {
 	if err := r.settings.prepare(in, table); err != nil {
-		return in.outcome(r.refuse(ctx, in, table, err))
+		return r.refuse(ctx, in, table, err)
 	}
 	if len(in.misfit) > 0 {
 		r.settings.report.misfits(ctx, &in.about, in.misfit)
 	}
 	if r.settings.handsOff(&in.Delivery) {
-		return in.outcome(r.enqueue(ctx, in, table))
+		return r.enqueue(ctx, in, table)
 	}
 	if len(in.events) == 0 {
-		return in.outcome(ignored.outcome(nil))
+		return ignored.outcome(nil)
 	}
-	return in.outcome(r.run(ctx, in, table, nil))
+	return r.run(ctx, in, table, nil)
 }
 
 // refuse answers for a delivery that cannot run, after its owner has had the

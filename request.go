@@ -238,8 +238,18 @@ func (s *settings) verified(keys *signature.Keyring, body []byte, owned bool, si
 	if !owned {
 		body = bytes.Clone(body)
 	}
-	return &inbound{
+	in := &inbound{
 		key: match, peeked: EventType(q.Type),
 		Delivery: Delivery{SignedAt: sig.Time(), Source: SourceWebhook, Project: match.Project, Body: body},
-	}, nil
+	}
+	s.began(in, now)
+	return in, nil
+}
+
+// began notes when a delivery came, unless the receiver's clock is the user's: what is
+// measured in real time cannot use that.
+func (s *settings) began(in *inbound, start time.Time) {
+	if s.clock == nil {
+		in.Began(start)
+	}
 }

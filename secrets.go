@@ -58,6 +58,28 @@ func (r *Receiver) RotateFrom(ctx context.Context, name EventType, grace time.Du
 // valid now, or there is one under [AnyEvent].
 func (r *Receiver) HasSecret(name EventType) bool { return r.tenant().HasSecret(name) }
 
+// Ready returns nil if the receiver can take deliveries now: it is not shutting down
+// (else [ErrShuttingDown]), the tenant or a project has a secret for each type with a
+// callback, unless a source knows them (else [ErrInvalidSecret] with the types that
+// have none), and the store answers (else [ErrStoreUnavailable]). It claims a key that
+// no delivery has and gives it back, so a readiness probe may call it every few
+// seconds. It returns when ctx ends, or after a second.
+func (r *Receiver) Ready(ctx context.Context) error {
+	if r.draining.Load() {
+		return ErrShuttingDown
+	}
+	var missing []EventType
+	for _, t := range r.Types() {
+		if r.settings.secretSource == nil && !r.keys.Covers(string(t), r.settings.now()) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: there is none for %v", ErrInvalidSecret, missing)
+	}
+	return r.runner.Probe(ctx, "sonzaihook.ready")
+}
+
 // Project returns the part of the receiver that takes the deliveries of one
 // project's registrations. Its secrets are apart from those of other projects and
 // of the tenant: no change of the ones touches the others. Its callbacks are the

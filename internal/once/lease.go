@@ -162,11 +162,6 @@ func (a *Attempt) lose() {
 // is tried again for as long as the lease holds, after the answer: the work is done,
 // and a copy would run again.
 func (a *Attempt) settle() {
-	if a.token == "" {
-		a.r.gate.leave()
-		a.rest.open()
-		return
-	}
 	if !a.handled {
 		if err := a.r.Claims.release(a.ctx.parent, a.key, a.token); err != nil {
 			a.r.Warn(a.ctx.parent, "claim not released, a retry waits for the lease to end", a.work, err)

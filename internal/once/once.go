@@ -91,20 +91,30 @@ func (r *Runner) Do(parent context.Context, a *Attempt, w Work, o Order) error {
 		return err
 	}
 	a.r, a.work, a.key, a.timeout = r, w, o.Key, o.Timeout
-	a.asked = time.Now()
+	if a.asked.IsZero() {
+		a.asked = time.Now()
+	}
+	started := a.asked
 	if o.Claim && r.Claims.Store != nil {
 		a.token = r.newToken()
 		if err := a.claim(parent); err != nil {
 			return err
 		}
+		if !r.Claims.Local {
+			started = time.Now()
+		}
 	}
-	a.ctx.init(parent, time.Now(), o.Timeout, ErrHandlerTimeout, a)
+	a.ctx.init(parent, started, o.Timeout, ErrHandlerTimeout, a)
 	go a.run()
 	// Most work ends before it first waits for something. Then this goroutine need
 	// not wait either, nor set a timer.
 	runtime.Gosched()
 	return a.wait()
 }
+
+// Began sets when the work came, by time.Now, before Do: the lease and the timeout are
+// counted from then. Without it Do reads the clock, which is not free.
+func (a *Attempt) Began(at time.Time) { a.asked = at }
 
 // Aside runs fn like a piece of work that claims nothing and that Limit does not
 // count. It returns when fn has returned, or ErrHandlerTimeout when that takes too
@@ -194,6 +204,12 @@ func (a *Attempt) run() {
 
 // end settles the claim, unless the keeper owns it.
 func (a *Attempt) end(handled bool) {
+	if a.token == "" { // nothing to settle, and no keeper
+		a.ctx.End(context.Canceled)
+		a.r.gate.leave()
+		a.over.open()
+		return
+	}
 	a.mu.Lock()
 	a.handled, a.ended = handled, true
 	kept := a.kept
@@ -233,6 +249,9 @@ func (a *Attempt) wait() error {
 
 // waitSettled gives the store its second; what became of the work is certain.
 func (a *Attempt) waitSettled() error {
+	if a.token == "" {
+		return nil
+	}
 	rest := a.rest.wait()
 	if rest == nil {
 		return nil
