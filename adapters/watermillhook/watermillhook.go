@@ -169,7 +169,7 @@ func (w *worker) settle(ctx context.Context, p *parcel, out sonzaihook.Outcome) 
 	case ctx.Err() != nil, errors.Is(out.Err, context.Canceled):
 		return w.leave(ctx, w.maxWait, why)
 	case !again:
-		return w.refused(ctx, p, out.Err)
+		return w.refused(ctx, p, out.Kept)
 	case out.Code == sonzaihook.CodeRetryLater:
 		if w.tooOld(p) {
 			return w.giveUp(ctx, p, out.Err)
@@ -186,10 +186,8 @@ func (w *worker) settle(ctx context.Context, p *parcel, out sonzaihook.Outcome) 
 }
 
 // refused acknowledges a delivery that no retry will mend if it was kept.
-func (w *worker) refused(ctx context.Context, p *parcel, why error) error {
-	// The run has asked the functions already, if there are any, and would have
-	// failed had one refused. So all there is to learn is whether there is one.
-	if errors.Is(w.deadLetter(ctx, p, why), sonzaihook.ErrNoDeadLetter) {
+func (w *worker) refused(ctx context.Context, p *parcel, kept bool) error {
+	if !kept {
 		return w.unkept(ctx, p, sonzaihook.ErrNoDeadLetter)
 	}
 	w.tries.forget(p.key())
