@@ -16,6 +16,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
+	"github.com/sonzaihook/sonzaihook/inspector"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
@@ -29,6 +30,9 @@ func newListen(c *console.Console) *cobra.Command {
 type, and prints each event as it arrives. When it is interrupted, or nothing reads its
 output any more, it deletes what it has registered. --url is where the platform reaches
 --addr, through a tunnel or a proxy; for a simulator on this machine it may be left out.
+
+--inspect also shows each delivery on a page in the browser, and what is wrong with one
+that was refused.
 
 With --forward-to it hands each delivery to your own server, in any language, byte for
 byte with all its headers, answers the platform what your server answers, and prints
@@ -65,6 +69,7 @@ func (l *listenOptions) registerFlags(cmd *cobra.Command) {
 	flags.StringVar(&l.secret, "secret", "", "with --forward-to, sign anew with this `secret`, or @file to read it from one; {event} in its name stands for the event type")
 	flags.DurationVar(&l.timeout, "timeout", 30*time.Second, "with --forward-to, how long to wait for each answer")
 	flags.StringVar(&l.files.pattern, "secret-file", "", "also write each new signing secret to this `file` (mode 0600); {event} in it stands for the event type")
+	registerInspect(flags, &l.inspect)
 	completeFlag(cmd, "type", completeNames)
 }
 
@@ -80,6 +85,9 @@ type listenOptions struct {
 	secret    string
 	timeout   time.Duration
 	files     secretFiles
+	inspect   string
+
+	shown *shownSecrets // nil without --inspect
 }
 
 // check refuses flags that do not go together.
@@ -132,7 +140,12 @@ func (l *listenOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := delivery.Serve(ctx, l.addr, l.handler(hooks, printer))
+	page, hide, err := l.page(ctx, hooks, auth)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hide()) }()
+	server, err := delivery.Serve(ctx, l.addr, l.handler(hooks, printer, page))
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
@@ -145,16 +158,34 @@ func (l *listenOptions) run(ctx context.Context) (err error) {
 }
 
 // handler prints or forwards what arrives.
-func (l *listenOptions) handler(hooks *sonzaihook.Receiver, p *printer) http.Handler {
+func (l *listenOptions) handler(hooks *sonzaihook.Receiver, p *printer, page *inspector.Inspector) http.Handler {
+	capture := func(h http.Handler) http.Handler { return h }
+	if page != nil {
+		capture = page.Capture
+	}
 	if l.forwardTo == "" {
-		return mountAt(l.url, hooks)
+		return mountAt(l.url, capture(hooks))
 	}
 	f := &forwarder{printer: p, to: l.forwardTo, timeout: l.timeout}
 	if l.secret != "" {
 		f.verify = hooks.Verify
 		f.secret = func(eventType string) (string, error) { return secretFor(l.console, l.secret, eventType) }
 	}
-	return mountAt(l.url, f)
+	return mountAt(l.url, capture(f))
+}
+
+// page serves the page of --inspect, and returns it and what ends it.
+func (l *listenOptions) page(ctx context.Context, hooks *sonzaihook.Receiver, auth string) (*inspector.Inspector, func() error, error) {
+	if l.inspect == "" {
+		return nil, func() error { return nil }, nil
+	}
+	page := inspector.New(hooks, inspector.WithAuthorization(auth))
+	hide, err := serveInspector(ctx, l.console, l.inspect, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.shown = &shownSecrets{page: page}
+	return page, hide, nil
 }
 
 // subscribed listens for as long as it is subscribed.
@@ -188,8 +219,14 @@ func (l *listenOptions) subscribeOptions(auth string) []upstream.Option {
 	if l.takeOver {
 		options = append(options, upstream.WithRotateUnknown())
 	}
-	if l.files.pattern != "" {
+	if l.files.pattern != "" || l.shown != nil {
 		options = append(options, upstream.WithSecretSink(func(t sonzaihook.EventType, secret sonzaiapi.Secret) error {
+			if l.shown != nil {
+				l.shown.add(t, string(secret))
+			}
+			if l.files.pattern == "" {
+				return nil
+			}
 			return l.files.save(string(t), secret)
 		}))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
+	"github.com/sonzaihook/sonzaihook/inspector"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -63,6 +65,7 @@ func (s *simulateOptions) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&s.deliveryFaults, "delivery-fault", nil, "`what` goes wrong with deliveries; may be repeated")
 	flags.StringArrayVar(&s.callFaults, "call-fault", nil, "`what` goes wrong with calls; may be repeated")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object per line, the addresses first")
+	registerInspect(flags, &s.inspect)
 	completeFlag(cmd, "layout", completeLayouts)
 	completeFlag(cmd, "delivery-fault", completeDeliveryFaults)
 	completeFlag(cmd, "call-fault", completeCallFaults)
@@ -85,6 +88,7 @@ type simulateOptions struct {
 	deliveryFaults []string
 	callFaults     []string
 	json           bool
+	inspect        string
 
 	journal *journal
 }
@@ -94,13 +98,31 @@ func (s *simulateOptions) run(ctx context.Context) (err error) {
 	if s.every < 0 {
 		return errors.New("--every: it must not be negative")
 	}
-	sim, err := s.simulator()
+	var sim *simulator.Simulator
+	board := &switchboard{}
+	var page *inspector.Inspector
+	var options []simulator.Option
+	if s.inspect != "" {
+		page = inspector.New(nil, inspector.WithFaults(board), inspector.WithEmit(func(ctx context.Context, body []byte) error {
+			return emitFrom(sim)(ctx, body)
+		}))
+		options = append(options, simulator.WithHTTPClient(&http.Client{Transport: page.Transport(nil)}))
+	}
+	sim, err = s.simulator(options...)
 	if err != nil {
 		return err
 	}
 	defer sim.Close()
+	board.sim, board.given = sim, func() error { return misbehave(sim, s.deliveryFaults, s.callFaults) }
 	ctx, stop := s.console.WhileRead(ctx)
 	defer stop()
+	if page != nil {
+		hide, err := serveInspector(ctx, s.console, s.inspect, page)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, hide()) }()
+	}
 	server, err := delivery.Serve(ctx, s.addr, s.journal.around(sim))
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
@@ -129,12 +151,12 @@ func (s *simulateOptions) run(ctx context.Context) (err error) {
 	return server.Wait(ctx)
 }
 
-func (s *simulateOptions) simulator() (*simulator.Simulator, error) {
+func (s *simulateOptions) simulator(more ...simulator.Option) (*simulator.Simulator, error) {
 	key, err := reveal(s.apiKey)
 	if err != nil {
 		return nil, fmt.Errorf("--api-key: %w", err)
 	}
-	options := []simulator.Option{
+	options := append(more,
 		simulator.WithAPIKey(cmp.Or(key, simulator.DefaultAPIKey)),
 		simulator.WithSpeed(s.speed),
 		simulator.WithAttempts(s.attempts, time.Second, 5*time.Minute),
@@ -142,7 +164,7 @@ func (s *simulateOptions) simulator() (*simulator.Simulator, error) {
 		simulator.WithLayout(simulator.Layout(s.layout)),
 		simulator.WithRotationOverlap(s.overlap),
 		simulator.WithObserver(s.journal.attempt),
-	}
+	)
 	if len(s.projects) > 0 {
 		options = append(options, simulator.WithProjects(s.projects...))
 	}
