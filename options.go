@@ -188,7 +188,7 @@ func WithMaxInFlight(n int) Option {
 	return func(s *settings) { s.maxInFlight = n }
 }
 
-// WithLease sets for how long a claim in the [Store] holds if nobody renews it.
+// WithLease sets for how long a claim in the [Store] holds if it is not renewed.
 // A running callback renews its claim every third of it; if that fails, its
 // context ends with [ErrLeaseLost] as its cause, a sixth of the lease before the
 // claim does. A process that died stops renewing, so the lease is how long its

@@ -15,7 +15,7 @@ import (
 type lane struct {
 	name string
 	// waits says that it waits for others: then the time that goes by counts, and
-	// else the processor time, which nobody else on the machine can add to.
+	// else the processor time, which no other program on the machine can add to.
 	waits bool
 	// prepare makes ready for n runs, untimed.
 	prepare func(n int) error

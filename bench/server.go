@@ -16,7 +16,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// A real server: this program again, as a process of its own for each contender,
+// A real server: this program again, as a separate process for each contender,
 // so that none of them pays for the garbage of another.
 
 // serve is the server's side. It tells its address on out and ends when in does,

@@ -34,7 +34,7 @@ type TxInstance struct {
 	Levels map[string]func(sonzaihook.Handler) sonzaihook.Handler
 	// Insert writes one row under a name in the transaction of InTx.
 	Insert func(ctx context.Context, name string) error
-	// CommitTx writes one row under a name in a transaction of its own, lets the
+	// CommitTx writes one row under a name in a new transaction, lets the
 	// store write "done" in it, and commits.
 	CommitTx func(ctx context.Context, name string) error
 	// OnCommit replaces what the next COMMIT of this instance does. The function

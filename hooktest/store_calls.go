@@ -68,7 +68,7 @@ func (t *storeTest) promptly(what string, call func(context.Context)) {
 }
 
 // cutShort lets holders claim under contexts that end while the call is under
-// way. Who was told Claimed holds the key; nobody else may be told so, whatever
+// way. Who was told Claimed holds the key; no other may be told so, whatever
 // became of the other calls.
 func (t *storeTest) cutShort() {
 	const rounds, holders = 40, 4

@@ -2,7 +2,7 @@
 // signature vectors. The tests of this module and the package hooktest read them.
 //
 // For an event type T there are T.json, whose payload stands under "data", and
-// T.flat.json, whose payload stands beside the envelope's fields, both with names
+// T.flat.json, whose payload is beside the envelope's fields, both with names
 // that were seen for them. agent.wakeup.bare.json is a body without an event type.
 //
 // signatures.json is an array of objects: secret, body, header, now (Unix

@@ -14,7 +14,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// other stands for every type, source and reason that has no name of its own: they
+// other stands for every type, source and reason that is not named separately: they
 // are the sender's text, and each would be a time series.
 const other = "other"
 

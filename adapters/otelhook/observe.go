@@ -67,7 +67,7 @@ func sameContext(a, b context.Context) (same bool) {
 	return a == b
 }
 
-// forget drops the sightings when nobody needs them any more.
+// forget drops the sightings when they are not needed any more.
 func (t *Telemetry) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,7 +15,7 @@
 // The callbacks of a delivery run in a span "process <type>" of kind consumer. Its
 // parent is the span of the server, which otelhttp, otelgin or echo's middleware
 // starts; without one it is a root. A delivery that does not run (a copy, a
-// refusal) has no span of its own: its outcome stands on the server's.
+// refusal) has no separate span: its outcome stands on the server's.
 //
 // A trace context that a request brings is not signed, so it is a link and never a
 // parent: mount the receiver behind [Telemetry.PublicEndpoint], or tell otelhttp

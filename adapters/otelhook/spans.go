@@ -95,10 +95,10 @@ func (t *Telemetry) begin(ctx context.Context, how *beginning, d *sonzaihook.Del
 }
 
 // links returns what a span about a delivery links to, and whether it begins a
-// trace of its own although there is a span in the context.
+// separate trace although there is a span in the context.
 func (t *Telemetry) links(ctx context.Context, d *sonzaihook.Delivery) (links []trace.Link, root bool) {
 	current := trace.SpanContextFromContext(ctx)
-	// A remote span in the context is somebody's claim.
+	// A remote span in the context is what the sender claims.
 	if current.IsValid() && (fetched(d.Source) || current.IsRemote()) {
 		links, root = append(links, trace.Link{SpanContext: current}), true
 	}
@@ -237,7 +237,7 @@ func (t *Telemetry) describe(span trace.Span, out *sonzaihook.Outcome, reason st
 	}
 }
 
-// ran reports whether a delivery with this outcome had a span of its own: that of
+// ran reports whether a delivery with this outcome had a separate span: that of
 // its callbacks, or that of its hand-off.
 func ran(code string) bool {
 	switch code {

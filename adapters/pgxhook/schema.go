@@ -111,7 +111,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// sweepBatch is how many rows one transaction deletes, so that nobody waits for it.
+// sweepBatch is how many rows one transaction deletes, so that no other call waits for it.
 const sweepBatch = 1000
 
 // Sweep deletes the rows whose time has been over for a minute, and the dead

@@ -84,7 +84,7 @@ func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 	return s.mark(ctx, tx, claim)
 }
 
-// mark writes "done", or fails because somebody else did, or holds the key.
+// mark writes "done", or fails because another holder did, or holds the key.
 func (s *Store) mark(ctx context.Context, tx Execer, claim sonzaihook.Claim) error {
 	changed, err := exec(ctx, tx, s.statements.Mark, s.params(claim.Key, claim.Token, s.keepFor(claim.Keep)))
 	switch {

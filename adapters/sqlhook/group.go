@@ -8,7 +8,7 @@ import (
 
 // group lets callers that come at the same time share one transaction, and so one
 // flush of the disk. The first ones lead: each does its own and what the others
-// brought meanwhile, and hands the lead on. Nobody waits for company. Callers do
+// brought meanwhile, and hands the lead on. No caller waits for company. Callers do
 // the work; there is no goroutine.
 type group[T any] struct {
 	lanes    int                              // transactions at a time

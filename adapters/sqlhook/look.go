@@ -14,7 +14,7 @@ import (
 // ErrNoItem means that a queue has no delivery of an identity.
 var ErrNoItem = errors.New("sqlhook: no such delivery in the queue")
 
-// Item is a delivery in a queue, as somebody who looks at the queue sees it.
+// Item is a delivery in a queue, as one sees it who looks at the queue.
 type Item struct {
 	Seq        int64 // the order in which they were enqueued
 	ID         string

@@ -29,7 +29,7 @@ func WithKeep(d time.Duration) Option {
 	return func(s *Store) { s.keep = d }
 }
 
-// WithLogger sets where the store logs what nobody else is told: that a callback
+// WithLogger sets where the store logs what no caller is told: that a callback
 // failed after its transaction was committed, and what a queue does without being
 // asked. The default is slog.Default(), and nil is refused.
 func WithLogger(logger *slog.Logger) Option {

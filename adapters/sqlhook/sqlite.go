@@ -196,7 +196,7 @@ func (s *Store) closed(claim sonzaihook.Claim) {
 
 // openTransaction answers a claim of a key whose transaction is open in this
 // process. It needs no look at the file, which the transaction has for itself: the
-// holder keeps the key as long as it is open, and nobody else can get it.
+// holder keeps the key as long as it is open, and no other can get it.
 func (s *Store) openTransaction(key, token string) (sonzaihook.State, bool) {
 	if s.writer == nil {
 		return 0, false

@@ -7,7 +7,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
 )
 
-// sweepBatch is how many rows one transaction deletes, so that nobody waits for it.
+// sweepBatch is how many rows one transaction deletes, so that no other call waits for it.
 const sweepBatch = 1000
 
 // Sweep deletes the rows whose time has been over for a minute, and the dead

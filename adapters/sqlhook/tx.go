@@ -77,7 +77,7 @@ func Tx(ctx context.Context) (*sql.Tx, error) {
 // answered as a duplicate.
 //
 // On SQLite an open transaction keeps the receiver from renewing its lease; there
-// use [Store.InTx], which knows of its own transaction, or be quick.
+// use [Store.InTx], which knows its transaction, or be quick.
 func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 	claim, ok := sonzaihook.ClaimFrom(ctx)
 	if !ok {
@@ -91,7 +91,7 @@ func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 	return s.mark(ctx, tx, claim)
 }
 
-// mark writes "done", or fails because somebody else did, or holds the key.
+// mark writes "done", or fails because another holder did, or holds the key.
 func (s *Store) mark(ctx context.Context, tx Execer, claim sonzaihook.Claim) error {
 	p := s.params(claim.Key, claim.Token, s.keepFor(claim.Keep))
 	changed, err := exec(ctx, tx, s.statements.Mark, p)

@@ -63,7 +63,7 @@ func WithMaxAttempts(n int) Option { return func(s *settings) { s.maxAttempts = 
 func WithMaxAge(d time.Duration) Option { return func(s *settings) { s.maxAge = d } }
 
 // WithMaxWait sets how long a message is held up before it is given back. The time
-// after which the broker hands an unacknowledged message to somebody else must be
+// after which the broker hands an unacknowledged message to another consumer must be
 // longer than this and the receiver's handler timeout together. The default is 5
 // seconds. It must be positive: a message given back at once comes back at once.
 func WithMaxWait(d time.Duration) Option { return func(s *settings) { s.maxWait = d } }

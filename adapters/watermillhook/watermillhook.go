@@ -110,7 +110,7 @@ func Handler(hooks *sonzaihook.Receiver, options ...Option) message.NoPublishHan
 	return w.handle
 }
 
-// worker runs messages. Only tries changes, and it has a lock of its own.
+// worker runs messages. Only tries changes, and it has a lock.
 type worker struct {
 	hooks *sonzaihook.Receiver
 	settings

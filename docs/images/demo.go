@@ -67,7 +67,7 @@ func main() {
 	}
 }
 
-// draw writes one line, each of its colours as a text with a width of its own, so
+// draw writes one line, each of its colours as a text with a fixed width, so
 // that columns stay in line whatever the font is.
 func draw(svg *bytes.Buffer, row int, line string) {
 	column, class := 0, ""

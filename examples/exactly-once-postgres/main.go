@@ -67,7 +67,7 @@ func run(ctx context.Context) error {
 	return serve(ctx, hooks)
 }
 
-// prepare makes the tables. A program with migrations of its own applies
+// prepare makes the tables. A program that has migrations applies
 // pgxhook.Migrations with them instead.
 func prepare(ctx context.Context, pool *pgxpool.Pool, store *pgxhook.Store) error {
 	if _, err := pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS moods (agent TEXT, label TEXT, at TIMESTAMPTZ)"); err != nil {

@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 	return serve(ctx, hooks)
 }
 
-// prepare makes the tables. A program with migrations of its own applies
+// prepare makes the tables. A program that has migrations applies
 // sqlhook.Migrations with them instead.
 func prepare(ctx context.Context, db *sql.DB, store *sqlhook.Store) error {
 	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS moods (agent TEXT, label TEXT, at TEXT)"); err != nil {

@@ -3,7 +3,7 @@ package once
 import "sync"
 
 // latch is something that happens once. The zero latch is closed. Its channel is
-// made only if somebody waits: most work is over before that.
+// made only if a goroutine waits: most work is over before that.
 type latch struct {
 	mu     sync.Mutex
 	opened bool

@@ -54,7 +54,7 @@ type claimCall struct {
 
 	mu        sync.Mutex
 	answered  bool
-	abandoned bool // nobody waits: the call owns the claim
+	abandoned bool // no caller waits: the call owns the claim
 }
 
 func (c *claimCall) run(parent context.Context, a *Attempt) {

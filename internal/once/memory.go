@@ -187,8 +187,8 @@ func (m *Memory) dropOldest(s *shard) bool {
 }
 
 // makeRoom evicts one finished key: of the shard that needs the room, or of one
-// that nobody is using. Where nothing is finished, claims whose lease has run out
-// go; there are some only if a callback's goroutine was ended from within.
+// that no call is using. Where nothing is finished, claims whose lease has run out
+// go; there are some only if a callback has ended its goroutine.
 func (m *Memory) makeRoom(s *shard, now time.Duration) bool {
 	if m.evict(s, now) {
 		return true

@@ -16,7 +16,7 @@ type shard struct {
 }
 
 // digest stands for a key or a token. It is seeded at random for each store, so
-// nobody can make two that are the same; by chance it takes some 10^19 keys.
+// no sender can make two that are the same; by chance it takes some 10^19 keys.
 type digest [2]uint64
 
 // entry is one key.

@@ -8,7 +8,7 @@ import (
 )
 
 // layout is a whole body: P is what stands under "data" or "payload", F is what
-// stands beside the envelope's fields. Both layouts decode into it at once.
+// is beside the envelope's fields. Both layouts decode into it at once.
 type layout[P, F any] struct {
 	Envelope Envelope   `json:",embed"`
 	Data     section[P] `json:"data"`

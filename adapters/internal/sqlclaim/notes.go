@@ -16,7 +16,7 @@ type Notes struct {
 
 type note struct{ key, token string }
 
-// A receiver asks at once; a note that nobody asked for is dropped after a minute.
+// A receiver asks at once; a note that was not asked for is dropped after a minute.
 const (
 	noteFor   = time.Minute
 	noteSweep = 1024

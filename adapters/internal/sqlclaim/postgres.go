@@ -12,7 +12,7 @@ func postgres(text string) Statement {
 // Postgres has the statements for PostgreSQL.
 var Postgres = Statements{
 	Claim: postgres(postgresClaim),
-	// The lease is locked, so that nobody takes it over at the same time.
+	// The lease is locked, so that no other call takes it over at the same time.
 	Commit: postgres(`
 WITH held AS MATERIALIZED (
   SELECT token FROM sonzaihook_leases WHERE namespace = @namespace AND id = @key FOR UPDATE
