@@ -23,9 +23,9 @@ import (
 
 var programs = []string{"nethttp", "echo", "echo5", "gin", "chi", "fiber"}
 
-// modules are the examples in modules of their own, because they need libraries
-// that nobody who uses this module should carry.
-var modules = []string{"fiber", "lambda"}
+// modules are the examples that are modules, because they need libraries that no
+// user of this module should carry.
+var modules = []string{"fiber", "lambda", "exactly-once-sqlx"}
 
 // patience is how long a program may take for one step on a busy machine.
 const patience = 30 * time.Second
