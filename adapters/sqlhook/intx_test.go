@@ -152,7 +152,7 @@ func TestTxOutsideOfInTxIsAnError(t *testing.T) {
 			return nil
 		})
 		require.Equal(t, http.StatusOK, deliver(t, w.hooks, 1))
-		_, err = sqlhook.Tx(leaked)
+		_, err := sqlhook.Tx(leaked)
 		require.ErrorIs(t, err, sqlhook.ErrNoTransaction)
 		require.ErrorContains(t, err, "has returned")
 	})

@@ -21,7 +21,7 @@ func newAttempts(c *console.Console) *cobra.Command {
 		Long: `Attempts shows the platform's delivery log of an event type, the newest first: when an
 attempt was made, for which event, what your server answered, and how long it took.
 ANSWER is the code of a sonzaihook receiver; "unauthorized" and the like are explained
-in the README. --follow goes on and prints each new attempt as it is logged, until it
+in docs/answers.md. --follow goes on and prints each new attempt as it is logged, until it
 is interrupted.
 
 The bodies hold what your users say. They are printed only with --bodies.

@@ -16,8 +16,9 @@ func newDemo(c *console.Console) *cobra.Command {
 them go the whole circle over real HTTP: the receiver subscribes; one event of each type
 is pushed; the first delivery comes again, one comes tampered with, one an hour old; a
 callback fails and the platform retries; an event is missed while the receiver is down,
-and recovered from the delivery log; a message is polled; a secret is rotated under
-load; and the receiver unsubscribes.
+and recovered from the delivery log; a message is polled; two projects share a receiver;
+a queue takes an event whose callback cannot run yet; a secret is rotated under load; and
+the receiver unsubscribes.
 
 Each step is one line: what was sent, what the platform was printed, and, last, what only
 the receiver's callbacks and log know. Nothing leaves the machine.

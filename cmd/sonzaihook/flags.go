@@ -78,13 +78,13 @@ func apart(content string) []string {
 	return lines
 }
 
-// secretFor returns the secret of an event type: {event} in the name of a file
-// stands for it.
-func secretFor(c *console.Console, flag, eventType string) (string, error) {
+// secretFor returns the secret of an event type and a project: {event} and {project}
+// in the name of a file stand for them.
+func secretFor(c *console.Console, flag string, of place) (string, error) {
 	if !strings.HasPrefix(flag, "@") {
 		return secretOf(c, flag)
 	}
-	name, err := fileFor(flag, eventType)
+	name, err := of.file(flag)
 	if err != nil {
 		return "", fmt.Errorf("secret: %w", err)
 	}

@@ -24,11 +24,12 @@ type forwarder struct {
 	printer *printer
 	to      string
 	timeout time.Duration
+	project string // of a delivery that names none
 
 	// Set if deliveries are signed anew. Otherwise the server verifies the platform's
 	// signature.
 	verify func(*http.Request) (*sonzaihook.Delivery, error)
-	secret func(eventType string) (string, error)
+	secret func(of place) (string, error)
 }
 
 // largestForwarded bounds a body. The platform's are a megabyte at most.
@@ -46,7 +47,10 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	eventType := cmp.Or(delivery.Field(body, delivery.TypeKeys...), r.PathValue("event"))
+	of := place{
+		project: cmp.Or(r.PathValue("project"), delivery.Field(body, "project_id"), f.project),
+		event:   cmp.Or(delivery.Field(body, delivery.TypeKeys...), r.PathValue("event")),
+	}
 	if f.verify != nil {
 		// Without this, anyone who reaches this address could have anything signed.
 		d, err := f.verify(r)
@@ -54,9 +58,9 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			sonzaihook.Refusal(err).Respond(w)
 			return
 		}
-		eventType = cmp.Or(eventType, string(d.Type))
+		of = place{d.Project, cmp.Or(of.event, string(d.Type))}
 	}
-	out, err := f.request(r, body, eventType)
+	out, err := f.request(r, body, of)
 	if err != nil {
 		f.print(body, delivery.Reply{}, err.Error(), 0)
 		http.Error(w, "cannot be forwarded", http.StatusBadGateway)
@@ -66,8 +70,11 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // request returns the request for the server, with the signature that it expects.
-func (f *forwarder) request(r *http.Request, body []byte, eventType string) (*http.Request, error) {
-	target, err := url.Parse(urlFor(f.to, eventType))
+func (f *forwarder) request(r *http.Request, body []byte, of place) (*http.Request, error) {
+	if err := checkPlaces("--forward-to", f.to, of.project); err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(of.url(f.to))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func (f *forwarder) request(r *http.Request, body []byte, eventType string) (*ht
 	if f.secret == nil {
 		return out, nil
 	}
-	secret, err := f.secret(eventType)
+	secret, err := f.secret(of)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func FuzzATypeStaysInItsPlace(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		u, err := url.Parse(urlFor("https://a.example/hooks/{event}/end?type={event}&x=1", name))
+		u, err := url.Parse(place{event: name}.url("https://a.example/hooks/{event}/end?type={event}&x=1"))
 		require.NoError(t, err)
 		require.Equal(t, "a.example", u.Host)
 		segments := strings.Split(u.EscapedPath(), "/")
@@ -25,7 +25,7 @@ func FuzzATypeStaysInItsPlace(f *testing.F) {
 		require.Equal(t, url.Values{"type": {name}, "x": {"1"}}, u.Query())
 		require.Empty(t, u.Fragment)
 
-		file, err := fileFor("secrets/{event}", name)
+		file, err := place{event: name}.file("secrets/{event}")
 		if err == nil {
 			require.Equal(t, "secrets", filepath.Dir(file))
 			require.Equal(t, name, filepath.Base(file))

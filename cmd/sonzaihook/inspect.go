@@ -50,20 +50,23 @@ func serveInspector(ctx context.Context, c *console.Console, addr string, page *
 type shownSecrets struct {
 	page *inspector.Inspector
 	mu   sync.Mutex
-	all  sonzaihook.Secrets
+	all  map[string]sonzaihook.Secrets // by project, the tenant's under ""
 }
 
 // add adds the secret of a registration; the one before stays, as in a rotation.
-func (s *shownSecrets) add(name sonzaihook.EventType, secret string) {
+func (s *shownSecrets) add(project string, name sonzaihook.EventType, secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := maps.Clone(s.all)
+	if s.all == nil {
+		s.all = map[string]sonzaihook.Secrets{}
+	}
+	next := maps.Clone(s.all[project])
 	if next == nil {
 		next = sonzaihook.Secrets{}
 	}
 	next[name] = append([]string{secret}, slices.Clone(next[name])...)
-	s.all = next
-	s.page.SetSecrets(next)
+	s.all[project] = next
+	s.page.SetProjectSecrets(project, next)
 }
 
 // emitFrom lets an event happen that was composed on the page.

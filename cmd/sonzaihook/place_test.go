@@ -24,23 +24,23 @@ func TestATypeInAURLAddsNoSegmentAndNoParameter(t *testing.T) {
 		"a b\u202e":     "https://a.example/hooks/a%20b%E2%80%AE",
 		"100%":          "https://a.example/hooks/100%25",
 	} {
-		require.Equal(t, want, urlFor(pattern, eventType))
+		require.Equal(t, want, place{event: eventType}.url(pattern))
 	}
-	require.Equal(t, "https://a.example/?type=a%26b%3Dc&x=1", urlFor("https://a.example/?type={event}&x=1", "a&b=c"))
-	require.Equal(t, "https://a.example/same", urlFor("https://a.example/same", "a/b"))
+	require.Equal(t, "https://a.example/?type=a%26b%3Dc&x=1", place{event: "a&b=c"}.url("https://a.example/?type={event}&x=1"))
+	require.Equal(t, "https://a.example/same", place{event: "a/b"}.url("https://a.example/same"))
 }
 
 func TestATypeInAFileNameNamesNoOtherFolder(t *testing.T) {
 	t.Parallel()
 	for _, eventType := range []string{"", ".", "..", "a/b", "../x", `a\b`, `..\x`, "c:x", "a\x00b"} {
-		_, err := fileFor("secrets/{event}", eventType)
+		_, err := place{event: eventType}.file("secrets/{event}")
 		require.ErrorContains(t, err, "cannot stand in the name of a file", "%q", eventType)
-		name, err := fileFor("secrets/one", eventType)
+		name, err := place{event: eventType}.file("secrets/one")
 		require.NoError(t, err, "it does not stand in this one")
 		require.Equal(t, "secrets/one", name)
 	}
 	for _, eventType := range []string{"agent.message", "...", ".hidden", "on_wakeup_ready"} {
-		name, err := fileFor("secrets/{event}", eventType)
+		name, err := place{event: eventType}.file("secrets/{event}")
 		require.NoError(t, err)
 		require.Equal(t, "secrets/"+eventType, name)
 	}
@@ -74,10 +74,10 @@ func TestReplayEscapesTheTypeInTheURL(t *testing.T) {
 	var in inbox
 	url := in.start(t, func(http.ResponseWriter, *http.Request) {})
 	r := replayOptions{platform: platform{console: consoleOf(t, l.world)}, url: url + "/{event}", secret: testSecret}
-	req, err := r.request(missed{Type: "../admin?x=1", body: []byte("{}")}, nil)
+	req, err := r.request(missed{Type: "../admin?x=1", body: []byte("{}")})
 	require.NoError(t, err)
 	require.Equal(t, url+"/..%2Fadmin%3Fx=1", req.URL)
 	r.secret = "@secrets/{event}"
-	_, err = r.request(missed{Type: "../admin", body: []byte("{}")}, nil)
+	_, err = r.request(missed{Type: "../admin", body: []byte("{}")})
 	require.ErrorContains(t, err, "cannot stand in the name of a file")
 }

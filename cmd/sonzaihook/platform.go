@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,27 @@ func (p *platform) registerProject(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.project, "project", "", "`id` of the project; the default is the one that the API key belongs to")
 }
 
+// projects are the flags of a command that works on several projects.
+type projects struct{ ids []string }
+
+func (p *projects) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&p.ids, "project", nil, "`id` of a project; may be repeated; the default is the one that the API key belongs to")
+}
+
+// list returns the projects, each once; the tenant's is empty.
+func (p *projects) list() []string {
+	var ids []string
+	for _, id := range p.ids {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return []string{""}
+	}
+	return ids
+}
+
 // client returns a client of the platform. Its environment is that of the console.
 func (p *platform) client() (*sonzaiapi.Client, error) {
 	key, err := reveal(p.apiKey)
@@ -87,10 +109,15 @@ func (p *platform) webhooks() (sonzaiapi.Webhooks, error) {
 	if err != nil {
 		return sonzaiapi.Webhooks{}, err
 	}
-	if p.project != "" {
-		return client.Project(p.project).Webhooks(), nil
+	return webhooksOf(client, p.project), nil
+}
+
+// webhooksOf returns the webhook calls of a project, the tenant's if it is empty.
+func webhooksOf(client *sonzaiapi.Client, project string) sonzaiapi.Webhooks {
+	if project == "" {
+		return client.Webhooks()
 	}
-	return client.Webhooks(), nil
+	return client.Project(project).Webhooks()
 }
 
 // line is a line of text for a person.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ import (
 type printer struct {
 	console *console.Console
 	json    bool
+	// projects says that there are several: each line names the project.
+	projects bool
 
 	mu      sync.Mutex
 	handled int
@@ -37,6 +40,7 @@ type printed struct {
 	EventID string          `json:"event_id,omitempty"`
 	Agent   string          `json:"agent_id,omitempty"`
 	User    string          `json:"user_id,omitempty"`
+	Project string          `json:"project_id,omitempty"`
 	Reason  string          `json:"reason,omitempty"`
 	Event   json.RawMessage `json:"event,omitempty"`
 
@@ -51,6 +55,7 @@ func ofBody(body []byte) printed {
 		Type:    delivery.Field(body, delivery.TypeKeys...),
 		EventID: delivery.Field(body, delivery.IDKeys...),
 		Agent:   delivery.Field(body, "agent_id"), User: delivery.Field(body, "user_id"),
+		Project: delivery.Field(body, "project_id"),
 	}
 }
 
@@ -84,6 +89,7 @@ func (p *printer) printEvent(next sonzaihook.Handler) sonzaihook.Handler {
 		line := ofBody(d.Body)
 		line.Time, line.Source, line.Outcome = p.console.Now(), string(d.Source), sonzaihook.CodeProcessed
 		line.Type, line.EventID, line.Event = string(d.Type), cmp.Or(line.EventID, d.ID), d.Body
+		line.Project = cmp.Or(d.Project, line.Project)
 		return p.print(line, true)
 	}
 }
@@ -95,6 +101,7 @@ func (p *printer) observe(_ context.Context, out sonzaihook.Outcome) {
 	}
 	line := printed{
 		Time: p.console.Now(), Source: string(out.Source), Outcome: out.Code, Type: string(out.Type), EventID: out.DeliveryID,
+		Project: out.Project,
 	}
 	if out.Err != nil {
 		line.Reason = strings.TrimPrefix(out.Err.Error(), "sonzaihook: ")
@@ -111,7 +118,11 @@ func (p *printer) print(line printed, handled bool) error {
 	if p.json {
 		return p.console.WriteJSON(line)
 	}
-	return p.console.Line(line.cells()...)
+	cells := line.cells()
+	if p.projects {
+		cells = slices.Insert(cells, 2, console.Faint(cmp.Or(line.Project, "—")).Pad(wideAgent))
+	}
+	return p.console.Line(cells...)
 }
 
 // count returns how many events were handled.

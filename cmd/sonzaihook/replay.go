@@ -31,7 +31,8 @@ delivered; its id is what "webhooks attempts" shows. What your server has handle
 it recognises by its id, so a replay may be repeated.
 
 Each type has its own secret: --secret @secrets/{event} reads the files that
-"webhooks register" and "webhooks rotate" have written.
+"webhooks register" and "webhooks rotate" have written. --project may be repeated; then
+{project} in the name of a file and in --url stands for the project.
 
 ` + secretHelpLong + `
 
@@ -39,19 +40,20 @@ Each type has its own secret: --secret @secrets/{event} reads the files that
 did not take all of them.`,
 		Example: `  sonzaihook replay --dry-run
   sonzaihook replay --secret '@secrets/{event}'
+  sonzaihook replay --project p1 --project p2 --secret '@secrets/{project}/{event}'
   sonzaihook replay --event evt_1 --url http://localhost:8080/webhooks/sonzai
   sonzaihook replay agent.message --since 2h --url http://localhost:8080/webhooks/sonzai`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	cmd.ValidArgsFunction = completeNames
 	r.register(cmd)
-	r.registerProject(cmd)
+	r.projects.register(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&r.dry, "dry-run", false, "list what would be sent, and send nothing")
 	flags.StringVar(&r.event, "event", "", "send the event with this `id`, delivered or not")
 	flags.StringVar(&r.since, "since", "", sinceHelp)
-	flags.StringVar(&r.url, "url", "", "send to this `address` instead of the registered one; {event} in it stands for the event type")
-	flags.StringVar(&r.secret, "secret", "", secretHelp+"; {event} in its name stands for the event type")
+	flags.StringVar(&r.url, "url", "", "send to this `address` instead of the registered one; "+placesHelp)
+	flags.StringVar(&r.secret, "secret", "", secretHelp+"; "+placesHelp)
 	flags.DurationVar(&r.timeout, "timeout", 30*time.Second, "how long to wait for each answer")
 	return cmd
 }
@@ -59,12 +61,13 @@ did not take all of them.`,
 // replayOptions are the flags of the replay command.
 type replayOptions struct {
 	platform
-	dry     bool
-	event   string
-	since   string
-	url     string
-	secret  string
-	timeout time.Duration
+	projects projects
+	dry      bool
+	event    string
+	since    string
+	url      string
+	secret   string
+	timeout  time.Duration
 }
 
 // check refuses flags that would fail later, before the platform is called.
@@ -77,7 +80,12 @@ func (r *replayOptions) check() error {
 			return err
 		}
 	}
-	if _, err := secretFor(r.console, r.secret, "agent.message"); err != nil && !r.dry && errors.Is(err, errNoSecret) {
+	for flag, pattern := range map[string]string{"--url": r.url, "--secret": r.secret} {
+		if err := checkPlaces(flag, pattern, r.projects.list()...); err != nil {
+			return err
+		}
+	}
+	if _, err := secretFor(r.console, r.secret, place{"any", "agent.message"}); err != nil && !r.dry && errors.Is(err, errNoSecret) {
 		return err
 	}
 	return nil
@@ -91,32 +99,56 @@ func (r *replayOptions) run(ctx context.Context, args []string) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	webhooks, err := r.webhooks()
+	client, err := r.client()
 	if err != nil {
 		return err
 	}
 	progress := r.console.Progress()
 	defer progress.Clear()
-	targets, err := webhooks.List(ctx)
-	if err != nil {
-		return failure(err)
-	}
-	var list []missed
-	if r.event != "" {
-		list, err = r.readOne(ctx, webhooks, named(args), progress)
-	} else {
-		list, err = r.read(ctx, webhooks, typesToReplay(args, targets), since, progress)
-	}
+	list, err := r.gather(ctx, client, args, since, progress)
 	if err != nil {
 		return err
 	}
 	if !r.dry {
-		if err := r.sendAll(ctx, list, targets, progress); err != nil {
+		if err := r.sendAll(ctx, list, progress); err != nil {
 			return err
 		}
 	}
 	progress.Clear()
 	return r.report(list)
+}
+
+// gather reads what the projects have missed, the oldest first, or the one event.
+func (r *replayOptions) gather(ctx context.Context, client *sonzaiapi.Client, args []string, since time.Time, progress *console.Progress) ([]missed, error) {
+	var all []missed
+	for _, project := range r.projects.list() {
+		webhooks := webhooksOf(client, project)
+		targets, err := webhooks.List(ctx)
+		if err != nil {
+			return nil, failure(err)
+		}
+		var list []missed
+		if r.event != "" {
+			list, err = r.readOne(ctx, webhooks, named(args), progress)
+		} else {
+			list, err = r.read(ctx, webhooks, typesToReplay(args, targets), since, progress)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			m.Project = project
+			if i := slices.IndexFunc(targets, func(w sonzaiapi.Webhook) bool { return w.EventType == m.Type }); i >= 0 {
+				m.target = targets[i]
+			}
+			all = append(all, m)
+		}
+	}
+	if r.event != "" && len(all) == 0 {
+		return nil, console.No(fmt.Sprintf("no attempt in the delivery log is about %q", r.event))
+	}
+	slices.SortStableFunc(all, func(a, b missed) int { return a.First.Compare(b.First) })
+	return all, nil
 }
 
 // typesToReplay are those that the arguments name, or all that are registered.
@@ -131,7 +163,7 @@ func typesToReplay(args []string, targets []sonzaiapi.Webhook) []string {
 	return types
 }
 
-// read reads the delivery logs and returns what was missed, the oldest first.
+// read reads the delivery logs of a project and returns what was missed.
 func (r *replayOptions) read(ctx context.Context, webhooks sonzaiapi.Webhooks, types []string, since time.Time, progress *console.Progress) ([]missed, error) {
 	var list []missed
 	for _, t := range types {
@@ -147,18 +179,14 @@ func (r *replayOptions) read(ctx context.Context, webhooks sonzaiapi.Webhooks, t
 			progress.Say("reading the delivery log of %s: %s missed", t, console.Counted(len(list), "event"))
 		}
 	}
-	slices.SortStableFunc(list, func(a, b missed) int { return a.First.Compare(b.First) })
 	return list, nil
 }
 
-// readOne returns the event of --event.
+// readOne returns the event of --event, if the project has it.
 func (r *replayOptions) readOne(ctx context.Context, webhooks sonzaiapi.Webhooks, types []string, progress *console.Progress) ([]missed, error) {
 	attempts, err := attemptsOf(ctx, webhooks, r.event, types, progress)
-	if err != nil {
+	if err != nil || len(attempts) == 0 {
 		return nil, err
-	}
-	if len(attempts) == 0 {
-		return nil, console.No(fmt.Sprintf("no attempt in the delivery log is about %q", r.event))
 	}
 	first, last := attempts[0], attempts[len(attempts)-1]
 	m := missed{
@@ -179,6 +207,10 @@ func (r *replayOptions) report(list []missed) error {
 	}
 	if r.dry {
 		g.Headings = slices.Delete(g.Headings, 5, 6)
+	}
+	if len(r.projects.list()) > 1 {
+		g.Headings = slices.Insert(g.Headings, 1, "PROJECT")
+		g.Right, g.Spare = []int{4}, []int{4}
 	}
 	failed := 0
 	for _, m := range list {
@@ -202,6 +234,9 @@ func (r *replayOptions) row(m missed) []console.Cell {
 	cells := []console.Cell{
 		console.Faint(r.ago(sonzaiapi.Time{Time: m.First})), console.Calm(m.Type), console.Plain(m.EventID),
 		console.Plain(fmt.Sprint(m.Attempts)), statusCell(m.LastCode),
+	}
+	if len(r.projects.list()) > 1 {
+		cells = slices.Insert(cells, 1, console.Plain(m.Project))
 	}
 	if r.dry {
 		return append(cells, console.Plain(cmp.Or(delivery.Describe(m.body), m.LastWhy)))

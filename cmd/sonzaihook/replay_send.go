@@ -15,6 +15,7 @@ import (
 // missed is one event of the delivery log and the result of sending it, as --json
 // prints it.
 type missed struct {
+	Project  string    `json:"project_id,omitempty"`
 	Type     string    `json:"event_type"`
 	EventID  string    `json:"event_id,omitempty"`
 	Attempts int       `json:"attempts"`
@@ -27,8 +28,12 @@ type missed struct {
 	Outcome  string    `json:"outcome,omitempty"`
 	Error    string    `json:"error,omitempty"`
 
-	body []byte
+	body   []byte
+	target sonzaiapi.Webhook // the registration of the type, if there still is one
 }
+
+// place is what the event fills into names.
+func (m missed) place() place { return place{m.Project, m.Type} }
 
 // recovered reports whether the server has taken the event now.
 func (m missed) recovered() bool { return m.Status >= 200 && m.Status < 300 }
@@ -39,11 +44,11 @@ const silence = 3
 
 // sendAll sends events one after the other. It reads all secrets first, so that a
 // missing one is an error before anything is sent.
-func (r *replayOptions) sendAll(ctx context.Context, list []missed, targets []sonzaiapi.Webhook, progress *console.Progress) error {
+func (r *replayOptions) sendAll(ctx context.Context, list []missed, progress *console.Progress) error {
 	requests := make([]delivery.SignedRequest, len(list))
 	for i, m := range list {
 		var err error
-		if requests[i], err = r.request(m, targets); err != nil {
+		if requests[i], err = r.request(m); err != nil {
 			return err
 		}
 	}
@@ -88,15 +93,11 @@ func (m *missed) send(ctx context.Context, client *http.Client, req delivery.Sig
 }
 
 // request signs a recorded body for the server that should have got it.
-func (r *replayOptions) request(m missed, targets []sonzaiapi.Webhook) (delivery.SignedRequest, error) {
-	req := delivery.SignedRequest{URL: urlFor(r.url, m.Type), Body: m.body}
-	for _, target := range targets {
-		if target.EventType == m.Type {
-			req.URL = cmp.Or(req.URL, target.URL)
-			req.Authorization = string(target.AuthHeader)
-		}
+func (r *replayOptions) request(m missed) (delivery.SignedRequest, error) {
+	req := delivery.SignedRequest{
+		URL: cmp.Or(m.place().url(r.url), m.target.URL), Body: m.body, Authorization: string(m.target.AuthHeader),
 	}
-	secret, err := secretFor(r.console, r.secret, m.Type)
+	secret, err := secretFor(r.console, r.secret, m.place())
 	if err != nil {
 		return delivery.SignedRequest{}, err
 	}

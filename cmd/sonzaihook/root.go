@@ -33,6 +33,7 @@ With --json a command prints one JSON object per line. If it fails, the last one
 	root.SetErr(c.ErrOut)
 	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	root.AddCommand(
+		newChannels(c),
 		newDemo(c),
 		newListen(c),
 		newNotifications(c),

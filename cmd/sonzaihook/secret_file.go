@@ -12,17 +12,29 @@ import (
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-const secretFileHelp = "write the new signing secret to this `file` (mode 0600) instead of printing it; " +
-	eventPlace + " in it stands for the event type"
+// placesHelp goes into the help of flags that have places.
+const placesHelp = eventPlace + " in it stands for the event type, " + projectPlace + " for the project"
 
-// secretFiles is where new signing secrets go: a file for each event type.
-type secretFiles struct{ pattern string }
+const secretFileHelp = "write the new signing secret to this `file` (mode 0600) instead of printing it; " +
+	placesHelp
+
+// secretFiles is where new signing secrets go: a file for each event type of a
+// project.
+type secretFiles struct{ pattern, project string }
+
+// of returns where the secrets of a project go.
+func (f secretFiles) of(project string) secretFiles { return secretFiles{f.pattern, project} }
+
+// name returns the name of the file of an event type, empty where there is none.
+func (f secretFiles) name(eventType string) (string, error) {
+	return place{f.project, eventType}.file(f.pattern)
+}
 
 // check refuses names under which the secrets of several types would overwrite each
 // other, and types that cannot stand in the name of a file.
 func (f secretFiles) check(types []string) error {
 	for _, t := range types {
-		if _, err := fileFor(f.pattern, t); err != nil {
+		if _, err := f.name(t); err != nil {
 			return fmt.Errorf("--secret-file: %w", err)
 		}
 	}
@@ -42,7 +54,7 @@ type secretFile struct {
 // open makes sure that a secret can be written before the platform is asked for
 // one that it never shows again. It returns nil where there is no file.
 func (f secretFiles) open(eventType string) (*secretFile, error) {
-	name, err := fileFor(f.pattern, eventType)
+	name, err := f.name(eventType)
 	if err != nil {
 		return nil, fmt.Errorf("--secret-file: %w", err)
 	}
@@ -51,6 +63,11 @@ func (f secretFiles) open(eventType string) (*secretFile, error) {
 	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("--secret-file: %s is not a file", name)
+	}
+	if strings.Contains(filepath.Dir(f.pattern), projectPlace) {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return nil, fmt.Errorf("--secret-file: %w", err)
+		}
 	}
 	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {

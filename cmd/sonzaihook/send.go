@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/sjson"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
@@ -29,6 +31,9 @@ that a second one is not taken for a copy of the first. --set changes it;
 --set event_id=evt_1 sends copies on purpose. With --body it is one of your own, sent
 byte for byte unless --set changes it.
 
+--project makes the sample an event of a project, whose id then stands for {project} in
+--url and in the name of a secret's file.
+
 Types: ` + delivery.TypeNames(", ") + `.
 The "agent." may be left out, and the other names that the platform uses are known too.
 
@@ -39,6 +44,7 @@ for wrong usage.`,
 		Example: `  sonzaihook send mood_change --url http://localhost:8080/webhooks/sonzai
   sonzaihook send mood_change --url "$URL" --set data.valence=12 --set data.label=gloomy
   sonzaihook send message --url "$URL" --set event_id=evt_1     # twice: the second is a duplicate
+  sonzaihook send message --project p1 --url 'http://localhost:8080/webhooks/sonzai/{project}/{event}'
   sonzaihook send message --url "$URL" --tampered               # expect 401
   jq -c .event captured.json | sonzaihook send --body - --url "$URL"`,
 		Args:              atMost(1),
@@ -51,8 +57,9 @@ for wrong usage.`,
 
 func (s *sendOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&s.url, "url", "", "`address` to post to, as in http://localhost:8080/webhooks/sonzai")
-	flags.StringVar(&s.secret, "secret", "", secretHelp)
+	flags.StringVar(&s.url, "url", "", "`address` to post to, as in http://localhost:8080/webhooks/sonzai; "+placesHelp)
+	flags.StringVar(&s.project, "project", "", "send as an event of the project with this `id`")
+	flags.StringVar(&s.secret, "secret", "", secretHelp+"; "+placesHelp)
 	flags.StringVar(&s.authorization, "authorization", "", "`value` of the Authorization header, or @file to read it from one")
 	flags.StringArrayVar(&s.set, "set", nil, "change the body: `path=value` as in data.valence=12, where the value is JSON or else a string; may be repeated")
 	flags.StringVar(&s.body, "body", "", "send this `file` instead of a sample, - for the standard input")
@@ -70,6 +77,7 @@ func (s *sendOptions) register(cmd *cobra.Command) {
 type sendOptions struct {
 	console       *console.Console
 	url           string
+	project       string
 	secret        string
 	authorization string
 	set           []string
@@ -121,17 +129,25 @@ func (s *sendOptions) request(name string) (delivery.SignedRequest, error) {
 	if err := checkURL("--url", s.url); err != nil {
 		return delivery.SignedRequest{}, err
 	}
-	secret, err := secretOf(s.console, s.secret)
-	if err != nil {
+	if err := errors.Join(checkPlaces("--url", s.url, s.project), checkPlaces("--secret", s.secret, s.project)); err != nil {
 		return delivery.SignedRequest{}, err
 	}
-	req := delivery.SignedRequest{URL: s.url}
+	var req delivery.SignedRequest
+	var err error
 	if s.authorization != "" {
 		if req.Authorization, err = reveal(s.authorization); err != nil {
 			return delivery.SignedRequest{}, fmt.Errorf("authorization: %w", err)
 		}
 	}
 	if req.Body, err = s.compose(name); err != nil {
+		return delivery.SignedRequest{}, err
+	}
+	of := place{s.project, delivery.Field(req.Body, delivery.TypeKeys...)}
+	if req.URL = of.url(s.url); strings.Contains(s.url, eventPlace) && of.event == "" {
+		return delivery.SignedRequest{}, errors.New("--url: with " + eventPlace + " in it the body needs a type")
+	}
+	secret, err := secretFor(s.console, s.secret, of)
+	if err != nil {
 		return delivery.SignedRequest{}, err
 	}
 	at := s.console.Now()
@@ -176,7 +192,11 @@ func (s *sendOptions) original(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return delivery.Fresh(sample, wire, s.console.Now())
+	body, err := delivery.Fresh(sample, wire, s.console.Now())
+	if err != nil || s.project == "" {
+		return body, err
+	}
+	return sjson.SetBytes(body, "project_id", s.project)
 }
 
 func (s *sendOptions) print(req delivery.SignedRequest, answer delivery.Reply) error {

@@ -19,7 +19,8 @@ func newRegister(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "register <type>… | --all",
 		Short: "Set the URL to which events are delivered",
-		Long: `Register sets the URL of one or more event types. {event} in it stands for the type.
+		Long: `Register sets the URL of one or more event types. {event} in it stands for the
+type, and {project} for the project.
 The URL of a type that is registered already is replaced, and its secret stays.
 
 Some types have two names, such as agent.wakeup and on_wakeup_ready. Each is a
@@ -39,7 +40,7 @@ is printed once, or written to --secret-file.
 	r.registerProject(cmd)
 	r.types.register(cmd, "register every known name of each documented type")
 	flags := cmd.Flags()
-	flags.StringVar(&r.url, "url", "", "https `address` of your server; {event} in it stands for the event type")
+	flags.StringVar(&r.url, "url", "", "https `address` of your server; "+placesHelp)
 	flags.StringVar(&r.auth, "auth-header", "", "`value` that the platform sends as Authorization with each delivery, or @file to read it from one")
 	flags.StringVar(&r.files.pattern, "secret-file", "", secretFileHelp)
 	requireFlags(cmd, "url")
@@ -60,7 +61,10 @@ func (r *registerOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.files.check(types); err != nil {
+	if err := r.files.of(r.project).check(types); err != nil {
+		return err
+	}
+	if err := checkPlaces("--url", r.url, r.project); err != nil {
 		return err
 	}
 	auth, err := reveal(r.auth)
@@ -73,8 +77,8 @@ func (r *registerOptions) run(ctx context.Context, args []string) error {
 	}
 	var accepted []string
 	err = r.each(types, "registering", "registered", func(eventType string) (any, []line, error) {
-		target := sonzaiapi.Target{URL: urlFor(r.url, eventType), AuthHeader: sonzaiapi.Secret(auth)}
-		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
+		target := sonzaiapi.Target{URL: place{r.project, eventType}.url(r.url), AuthHeader: sonzaiapi.Secret(auth)}
+		given, err := r.files.of(r.project).receive(eventType, func() (sonzaiapi.Secret, error) {
 			return webhooks.Register(ctx, eventType, target)
 		})
 		done := registered{Type: eventType, URL: target.URL, Created: given.new(), secretGiven: given}

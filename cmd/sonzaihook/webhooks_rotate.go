@@ -47,7 +47,7 @@ func (r *rotateOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.files.check(types); err != nil {
+	if err := r.files.of(r.project).check(types); err != nil {
 		return err
 	}
 	webhooks, err := r.webhooks()
@@ -60,7 +60,7 @@ func (r *rotateOptions) run(ctx context.Context, args []string) error {
 		}
 	}
 	return r.each(types, "rotating the secret of", "rotated", func(eventType string) (any, []line, error) {
-		given, err := r.files.receive(eventType, func() (sonzaiapi.Secret, error) {
+		given, err := r.files.of(r.project).receive(eventType, func() (sonzaiapi.Secret, error) {
 			return webhooks.RotateSecret(ctx, eventType)
 		})
 		done := rotated{Type: eventType, secretGiven: given}

@@ -81,7 +81,7 @@ func TestASecretThatCannotBeWrittenIsNotLost(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "secrets")
 	require.NoError(t, os.Mkdir(folder, 0o700))
-	given, err := secretFiles{filepath.Join(folder, "s")}.receive("agent.message", func() (sonzaiapi.Secret, error) {
+	given, err := secretFiles{pattern: filepath.Join(folder, "s")}.receive("agent.message", func() (sonzaiapi.Secret, error) {
 		return "whsec_new", os.RemoveAll(folder) // gone by the time of the answer
 	})
 	require.NoError(t, err)

@@ -96,5 +96,5 @@ func open(address string) (*sql.DB, sqlhook.Dialect, error) {
 		}
 		return db, sqlhook.MySQL, err
 	}
-	return nil, 0, errors.New("--database: it begins with neither sqlite:, postgres:// nor mysql:")
+	return nil, 0, errors.New("--database: want sqlite:PATH, postgres://… or mysql:…")
 }

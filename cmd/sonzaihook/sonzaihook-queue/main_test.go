@@ -97,7 +97,7 @@ func TestWrongUsageSaysWhatIsNeededAndNoPassword(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"stats":                                         "--database is needed",
-		"stats --database oracle:x":                     "begins with neither",
+		"stats --database oracle:x":                     "want sqlite:PATH",
 		"stats --database sqlite:/no/such/file":         "no such file",
 		"retry --database sqlite:/no/such/file":         "needs the ID",
 		"stats --database mysql:user:hunter2":           "no address of a MySQL database",

@@ -68,11 +68,16 @@ func TestDemoShowsEachStepAsALine(t *testing.T) {
 		"✓ recovered agent.memory_added agent_luna processed 200 N “The user is moving to Lisbon.”",
 		"✓ polled agent.message agent_luna duplicate 200 N no callback ran",
 		"✓ polled agent.message agent_luna processed 200 N “Good night! Shall I wake you at seven?”",
+		"✓ project 1 agent.message agent_luna processed 200 N proj_acme, secret just rotated: “The studio opens at nine.”",
+		"✓ project 2 agent.message agent_luna processed 200 N proj_bistro, same id, own secret: “Your table is ready.”",
+		"✓ queued agent.message agent_luna queued 202 N safe in a file, answered at once",
+		"✓ waiting agent.message agent_luna failed 500 N the callback's service is down",
+		"✓ ran later agent.message agent_luna processed 200 N “Your order is on its way.”",
 		"✓ rotated agent.mood_change agent_luna processed 200 N 200 events, N attempts, secret changed N times: 0 lost, 0 run twice",
 		"✓ unsubscribed 6 event types deleted N 0 registrations left",
 		"",
-		"✓ 18 steps, all as expected N",
-		"10 processed · 2 duplicate · 2 unauthorized · 1 failed · 1 unanswered",
+		"✓ 23 steps, all as expected N",
+		"13 processed, 1 queued, 2 duplicate, 2 unauthorized, 2 failed, 1 unanswered",
 	}, lines)
 	require.Regexp(t, `^─+$`, lines[3])
 	require.Regexp(t, `^✓ subscribed 6 event types registered N \d+ signing secrets, each for one (type|name)$`, lines[4])
@@ -83,8 +88,8 @@ func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
 	got := play(t, Options{JSON: true})
 	require.NoError(t, got.err, got.errOut)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
-	require.Len(t, lines, 19)
-	for _, line := range lines[:18] {
+	require.Len(t, lines, 24)
+	for _, line := range lines[:23] {
 		var r row
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		require.True(t, r.OK)
@@ -94,11 +99,11 @@ func TestDemoPrintsOneJSONObjectALine(t *testing.T) {
 	var last struct {
 		Summary summary `json:"summary"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(lines[18]), &last))
-	require.Equal(t, 18, last.Summary.Steps)
+	require.NoError(t, json.Unmarshal([]byte(lines[23]), &last))
+	require.Equal(t, 23, last.Summary.Steps)
 	require.Zero(t, last.Summary.Unexpected)
 	require.Equal(t, map[string]int{
-		"registered": 1, "processed": 10, "duplicate": 2, "unauthorized": 2, "failed": 1, "unanswered": 1, "deleted": 1,
+		"registered": 1, "processed": 13, "queued": 1, "duplicate": 2, "unauthorized": 2, "failed": 2, "unanswered": 1, "deleted": 1,
 	}, last.Summary.Outcomes)
 }
 
@@ -144,6 +149,22 @@ func TestDemoFailsWhenTheReceiverIsWrong(t *testing.T) {
 				}
 			})
 		}, "rotated agent.mood_change: expected 200 processed with 20 callback runs, got 200 processed with 18 callback runs"},
+		{"it says that it queued what it dropped", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.HasPrefix(r.URL.Path, "/webhooks/queued/") {
+					next.ServeHTTP(w, r)
+					return
+				}
+				w.WriteHeader(http.StatusAccepted)
+				_, _ = w.Write([]byte(`{"code":"queued"}`))
+			})
+		}, "ran later nothing: expected 200 processed with 1 callback run, got not fetched"},
+		{"it takes one project for another", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.URL.Path = strings.Replace(r.URL.Path, projectBistro, projectAcme, 1)
+				next.ServeHTTP(w, r)
+			})
+		}, "project 2 agent.message: expected 200 processed with 1 callback run, got 401 unauthorized"},
 		{"it does not know copies", func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				answer := httptest.NewRecorder()

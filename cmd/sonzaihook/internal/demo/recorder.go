@@ -47,6 +47,8 @@ type try struct {
 // faultyID is the id of the event whose callback fails at first.
 const faultyID = "evt_01JFAULTY"
 
+var errServiceDown = errors.New("the callback's service is down")
+
 var errOutage = errors.New("the callback's database is down")
 
 // saw notes a run of a callback.

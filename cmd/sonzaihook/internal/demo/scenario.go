@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,8 +19,21 @@ import (
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
-// scenario is what the demo needs: a receiver and a platform, each behind an HTTP
-// server, and a recorder that observes both.
+// The projects of the simulated platform, beside that of the API key.
+const (
+	projectAcme   = "proj_acme"
+	projectBistro = "proj_bistro"
+	projectQueue  = "proj_queue"
+)
+
+// Where the receivers of projects are mounted.
+const (
+	projectsPath = "/webhooks/sonzai/{project}/{event}"
+	queuePath    = "/webhooks/queued/{project}/{event}"
+)
+
+// scenario is what the demo needs: a receiver, another one with a queue, and a
+// platform, behind HTTP servers, and a recorder that observes them.
 type scenario struct {
 	recorder
 	now    func() time.Time
@@ -36,6 +51,10 @@ type scenario struct {
 	attempts int
 	load     int
 	secrets  map[sonzaihook.EventType]string
+
+	behind      *sonzaihook.Receiver // takes deliveries into the spool
+	spool       spool
+	serviceDown atomic.Bool // what the callback of behind needs
 
 	subscription *upstream.Subscription
 	opening      delivery.SignedRequest // the first delivery, to come again
@@ -56,9 +75,16 @@ func (s *scenario) open(ctx context.Context, wrap func(http.Handler) http.Handle
 		return err
 	}
 	s.callbacks(s.hooks)
-	s.handler = s.hooks
+	if err := s.openQueue(); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.hooks)
+	mux.Handle(projectsPath, s.hooks)
+	mux.Handle(queuePath, s.behind)
+	s.handler = mux
 	if wrap != nil {
-		s.handler = wrap(s.hooks)
+		s.handler = wrap(mux)
 	}
 	s.handler = s.signatures(s.handler)
 	if s.receiver, err = delivery.Serve(ctx, "127.0.0.1:0", s.handler); err != nil {
@@ -66,6 +92,7 @@ func (s *scenario) open(ctx context.Context, wrap func(http.Handler) http.Handle
 	}
 	s.url = s.receiver.URL() + "/webhooks/sonzai"
 	s.sim, err = simulator.New(simulator.WithObserver(s.attempted),
+		simulator.WithProjects(simulator.DefaultProject, projectAcme, projectBistro, projectQueue),
 		simulator.WithAttempts(s.attempts, 20*time.Millisecond, time.Second))
 	if err != nil {
 		return err
@@ -78,6 +105,26 @@ func (s *scenario) open(ctx context.Context, wrap func(http.Handler) http.Handle
 	return err
 }
 
+// openQueue makes a receiver that takes deliveries into a queue.
+func (s *scenario) openQueue() (err error) {
+	if s.spool.folder, err = os.MkdirTemp("", "sonzaihook-demo-"); err != nil {
+		return err
+	}
+	s.behind, err = sonzaihook.New(upstream.InitialSecrets(nil), sonzaihook.WithLogger(s.logger),
+		sonzaihook.WithObserver(s.observe), sonzaihook.WithHandOff(s.spool.put))
+	if err != nil {
+		return err
+	}
+	s.behind.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
+		err := s.saw(e.ID, "“%s”", e.Data.Content)
+		if s.serviceDown.Load() {
+			err = errServiceDown
+		}
+		return err
+	})
+	return nil
+}
+
 // close ends what was opened.
 func (s *scenario) close(ctx context.Context) error {
 	var err error
@@ -86,6 +133,12 @@ func (s *scenario) close(ctx context.Context) error {
 	}
 	if s.hooks != nil {
 		err = s.hooks.Shutdown(ctx)
+	}
+	if s.behind != nil {
+		err = errors.Join(err, s.behind.Shutdown(ctx))
+	}
+	if s.spool.folder != "" {
+		err = errors.Join(err, os.RemoveAll(s.spool.folder))
 	}
 	for _, server := range []*delivery.Server{s.receiver, s.platform} {
 		if server != nil {

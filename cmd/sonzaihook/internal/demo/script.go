@@ -23,6 +23,8 @@ func (s *scenario) steps() []step {
 		{"missing one while the receiver is down", s.miss},
 		{"recovering it", s.recover},
 		{"polling", s.poll},
+		{"serving two projects", s.sideBySide},
+		{"queueing one while its callback cannot run", s.queue},
 		{"rotating a secret under load", s.rotate},
 		{"unsubscribing", s.unsubscribe},
 	}

@@ -101,7 +101,7 @@ func (s *scenario) fetched(what string, expects ...expectation) []row {
 		rows = append(rows, r.expecting(expected))
 	}
 	for _, expected := range expects[min(len(outcomes), len(expects)):] {
-		r := row{What: what, Outcome: "not fetched", Detail: "the platform listed nothing"}
+		r := row{What: what, Outcome: "not fetched", Detail: "there was nothing"}
 		rows = append(rows, r.expecting(expected))
 	}
 	return rows

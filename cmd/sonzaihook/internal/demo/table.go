@@ -61,13 +61,13 @@ func (r *result) verdict() string {
 	if s.Unexpected == 0 {
 		var counts []string
 		for _, code := range []string{
-			sonzaihook.CodeProcessed, sonzaihook.CodeDuplicate, sonzaihook.CodeUnauthorized, sonzaihook.CodeFailed, delivery.CodeUnanswered,
+			sonzaihook.CodeProcessed, sonzaihook.CodeQueued, sonzaihook.CodeDuplicate, sonzaihook.CodeUnauthorized, sonzaihook.CodeFailed, delivery.CodeUnanswered,
 		} {
 			counts = append(counts, fmt.Sprintf("%d %s", s.Outcomes[code], code))
 		}
 		return console.Render(console.Good(fmt.Sprintf("✓ %d steps, all as expected", s.Steps)),
 			console.Faint("  "+console.Milliseconds(r.duration))) + "\n" +
-			console.Faint("  "+strings.Join(counts, " · ")).Render()
+			console.Faint("  "+strings.Join(counts, ", ")).Render()
 	}
 	lines := []string{console.Bad(fmt.Sprintf("✗ %d of %d steps not as expected", s.Unexpected, s.Steps)).Render()}
 	for i, row := range r.rows {
