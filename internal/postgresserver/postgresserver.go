@@ -1,5 +1,3 @@
-//go:build unix
-
 package postgresserver
 
 import (
@@ -9,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,12 +22,12 @@ var ErrNotInstalled = errors.New("postgresserver: postgres is not installed (Deb
 // Server is one PostgreSQL server and the directory with its files. It is for one
 // goroutine, except Addr and DSN.
 type Server struct {
-	dir        string
-	port       int
-	args       []string
-	credential *syscall.Credential // nil: the user of this process
-	cmd        *exec.Cmd
-	gone       chan struct{} // closed when the process has been reaped
+	dir     string
+	port    int
+	args    []string
+	account account // whose process the server is
+	cmd     *exec.Cmd
+	gone    chan struct{} // closed when the process has been reaped
 }
 
 // program returns the path of one of the server's programs, or ErrNotInstalled.
@@ -58,7 +55,7 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 	if s.dir, err = os.MkdirTemp("", "postgresserver-"); err != nil {
 		return nil, fmt.Errorf("postgresserver: %w", err)
 	}
-	if err := s.giveUpRoot(); err != nil {
+	if s.account, err = giveUpRoot(s.dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	cmd := s.command(ctx, initdb, "--pgdata", s.data(), "--username", "postgres",
@@ -80,30 +77,10 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) giveUpRoot() error {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		return fmt.Errorf("%w: no user postgres to run as: %w", ErrNotInstalled, err)
-	}
-	uid, err := strconv.Atoi(account.Uid)
-	if err != nil {
-		return fmt.Errorf("postgresserver: %w", err)
-	}
-	gid, err := strconv.Atoi(account.Gid)
-	if err != nil {
-		return fmt.Errorf("postgresserver: %w", err)
-	}
-	s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return os.Chown(s.dir, uid, gid)
-}
-
 func (s *Server) command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	s.account.runs(cmd)
 	return cmd
 }
 
