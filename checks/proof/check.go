@@ -37,6 +37,7 @@ type run struct {
 // Check compares the journals of the receivers with the answers that the platform
 // received.
 func Check(h History) Verdict {
+	h.Entries = resolved(h.Entries)
 	c := checker{History: h, runs: runsOf(h)}
 	c.count()
 	c.answers()
@@ -55,6 +56,23 @@ type checker struct {
 
 func (c *checker) violate(format string, args ...any) {
 	c.Violations = append(c.Violations, fmt.Sprintf(format, args...))
+}
+
+// resolved returns the entries with the event of each call to the store that failed.
+func resolved(entries []Entry) []Entry {
+	events := map[string]string{}
+	for _, e := range entries {
+		if e.Kind == Start {
+			events[e.Key] = e.Event
+		}
+	}
+	entries = slices.Clone(entries)
+	for i, e := range entries {
+		if e.Kind == Trouble && e.Event == "" {
+			entries[i].Event = events[e.Key]
+		}
+	}
+	return entries
 }
 
 // runsOf groups the entries by run. A run without an end died with
@@ -187,8 +205,10 @@ func (c *checker) reruns() {
 			}
 			switch {
 			case c.excused(r.start, next) && !c.Faultless:
-			case c.troubled(event, r.start, next):
+			case c.troubled(event, r.start, next, c.hopeless):
 				unplanned++
+			case !r.failed && c.troubled(event, r.start, next, anyCall):
+				c.violate("%s ran again although its commit could have been tried again", event)
 			case c.Faultless:
 				c.violate("%s ran %d times without a fault", event, len(runs))
 			case !r.failed:
@@ -209,13 +229,19 @@ func (c *checker) excused(from, until time.Time) bool {
 	})
 }
 
-// troubled reports whether a call to the store for the event failed in a stretch
-// of time.
-func (c *checker) troubled(event string, from, until time.Time) bool {
+// troubled reports whether such a call to the store for the event failed in a
+// stretch of time.
+func (c *checker) troubled(event string, from, until time.Time, such func(Entry) bool) bool {
 	return slices.ContainsFunc(c.Entries, func(e Entry) bool {
-		return e.Kind == Trouble && e.Event == event && e.At >= from.UnixNano() && e.At <= until.UnixNano()
+		return e.Kind == Trouble && e.Event == event && e.At >= from.UnixNano() && e.At <= until.UnixNano() && such(e)
 	})
 }
+
+func anyCall(Entry) bool { return true }
+
+// hopeless reports whether the receiver could not make good a call that failed. A
+// commit can be tried again while the lease lasts.
+func (c *checker) hopeless(e Entry) bool { return e.Call != CommitCall || e.Left <= c.Lease/3 }
 
 // idleClaims: a copy is put off only while a run is under way, or was until just
 // now; otherwise its claim was not released. A fault may leave one until its lease
@@ -229,7 +255,7 @@ func (c *checker) idleClaims() {
 			return !r.start.After(a.Heard.Add(settling)) && !r.end.Add(settling).Before(a.Sent)
 		})
 		from, until := a.Sent.Add(-c.Lease-2*settling), a.Heard.Add(settling)
-		if !running && !c.excused(from, until) && !c.troubled(a.Event, from, until) {
+		if !running && !c.excused(from, until) && !c.troubled(a.Event, from, until, anyCall) {
 			c.violate("%s copy %d was put off although no run was under way", a.Event, a.Copy)
 		}
 	}

@@ -17,11 +17,22 @@ const (
 // Entry is one line of a receiver's journal.
 type Entry struct {
 	Kind     string `json:"kind"`
-	Event    string `json:"event"`
-	Run      int    `json:"run"` // counts within the instance
+	Event    string `json:"event"` // empty of a Trouble, whose Key tells
+	Key      string `json:"key"`   // under which it is claimed; of a Start and a Trouble
+	Run      int    `json:"run"`   // counts within the instance
 	Instance int    `json:"instance"`
 	At       int64  `json:"at"` // Unix time in nanoseconds
+	// Of a Trouble: which call it was, and how much of the lease was left.
+	Call string        `json:"call,omitempty"`
+	Left time.Duration `json:"left,omitempty"`
 }
+
+// Calls to a store.
+const (
+	ClaimCall   = "claim"
+	CommitCall  = "commit"
+	ReleaseCall = "release"
+)
 
 // Answer is the result, for the platform, of one attempt to deliver one copy.
 type Answer struct {

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -28,17 +30,6 @@ const (
 // Points returns the points in the order in which a delivery passes them.
 func Points() []string { return []string{AfterClaim, MidRun, AfterRun, AfterCommit, BeforeAnswer} }
 
-// Flaw is a deliberate fault of a receiver, which the check must find.
-type Flaw string
-
-// The flaws.
-const (
-	NoFlaw         Flaw = ""
-	CommitsFirst   Flaw = "commits before running"
-	KeepsFailures  Flaw = "no release on error"
-	AcceptsRunning Flaw = "a copy in flight is answered 200"
-)
-
 // journal takes the entries of one instance.
 type journal interface {
 	// write returns when the entry is safe, if it asks to be.
@@ -53,7 +44,8 @@ type instance struct {
 	journal journal
 	pass    func(point string) // called at each point; may not return
 	flaw    Flaw
-	fail    float64 // the share of runs that return an error
+	fail    float64       // the share of runs that fail, in one way or another
+	hang    time.Duration // how long past its deadline a run hangs; 0: none does
 
 	mu   sync.Mutex
 	rng  *rand.Rand
@@ -64,15 +56,37 @@ var errWork = errors.New("proof: the work failed")
 
 // receiver returns the receiver, and the handler to serve.
 func (in *instance) receiver() (*sonzaihook.Receiver, http.Handler, error) {
-	hooks, err := sonzaihook.New(sonzaihook.Secret(secret),
-		sonzaihook.WithStore(&watchedStore{Store: in.store, in: in, held: map[string]bool{}}),
+	options := []sonzaihook.Option{
+		sonzaihook.WithStore(&watchedStore{Store: in.store, in: in, asked: map[string]time.Time{}, tried: map[string]bool{}}),
 		sonzaihook.WithLease(in.lease),
-		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
+		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)),
+	}
+	if in.hang > 0 {
+		options = append(options, sonzaihook.WithHandlerTimeout(2*in.lease))
+	}
+	hooks, err := sonzaihook.New(sonzaihook.Secret(secret), append(options, in.flaw.options(in.lease)...)...)
 	if err != nil {
 		return nil, nil, err
 	}
-	hooks.OnMoodChange(func(ctx context.Context, e *sonzaihook.MoodChangeEvent) error { return in.run(ctx, e.ID) })
+	hooks.OnMessage(callback[sonzaihook.Message](in))
+	hooks.OnMoodChange(callback[sonzaihook.MoodChange](in))
+	hooks.OnMemoryAdded(callback[sonzaihook.MemoryAdded](in))
+	hooks.OnBreakthrough(callback[sonzaihook.Breakthrough](in))
+	hooks.OnWakeup(callback[sonzaihook.Wakeup](in))
+	hooks.OnConsolidation(callback[sonzaihook.Consolidation](in))
+	sonzaihook.On(hooks, lead, callback[struct{ Note string }](in))
+	hooks.OnOther(callback[json.RawMessage](in))
 	return hooks, in.answering(hooks), nil
+}
+
+// callback returns the callback for the payload T.
+func callback[T any](in *instance) func(context.Context, *sonzaihook.Event[T]) error {
+	return func(ctx context.Context, e *sonzaihook.Event[T]) error {
+		if in.flaw == RefusesOddFields && len(e.Misfit) > 0 {
+			return sonzaihook.Permanent(errWork)
+		}
+		return in.run(ctx, nameOf(e.Raw))
+	}
 }
 
 // answering holds an answer back until the last point is passed.
@@ -105,7 +119,8 @@ func (a *heldAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
 // run is the callback: it records that it began, works, and records how
 // it ended.
 func (in *instance) run(ctx context.Context, event string) error {
-	e := Entry{Event: event, Instance: in.id}
+	claim, _ := sonzaihook.ClaimFrom(ctx)
+	e := Entry{Event: event, Key: claim.Key, Instance: in.id}
 	var plan work
 	e.Run, plan = in.plan()
 	note := func(kind string, sync bool) error {
@@ -116,21 +131,50 @@ func (in *instance) run(ctx context.Context, event string) error {
 		return err
 	}
 	defer func() { _ = note(Leave, false) }() // without it the run counts as running until its instance dies
-	err := in.work(ctx, plan)
-	if err != nil {
+	if err := in.work(ctx, plan); err != nil {
 		return errors.Join(err, note(Fail, true))
 	}
-	if err := note(Finish, true); err != nil {
+	if plan.end == succeeds || plan.end == hangs {
+		if err := note(Finish, true); err != nil {
+			return err
+		}
+		in.pass(AfterRun)
+		return nil
+	}
+	if err := note(Fail, true); err != nil {
 		return err
 	}
-	in.pass(AfterRun)
-	return nil
+	return plan.end.failure()
+}
+
+// ending is how a run ends.
+type ending int
+
+const (
+	succeeds ending = iota
+	hangs           // past its deadline, and then it succeeds
+	fails
+	panics
+	typedNil // it returns a nil pointer as an error
+	hangsAndFails
+)
+
+// failure fails in the way that the ending says.
+func (e ending) failure() error {
+	switch e {
+	case panics:
+		panic("proof: the work panicked")
+	case typedNil:
+		var err *url.Error
+		return err
+	}
+	return errWork
 }
 
 // work is what one run does.
 type work struct {
-	took  time.Duration
-	fails bool
+	took time.Duration
+	end  ending
 }
 
 // plan draws the work of the next run: mostly quick, sometimes slow, and rarely
@@ -139,12 +183,22 @@ func (in *instance) plan() (int, work) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.runs++
-	w := work{took: time.Duration(in.rng.Int64N(int64(20 * time.Millisecond))), fails: in.rng.Float64() < in.fail}
+	w := work{took: time.Duration(in.rng.Int64N(int64(20 * time.Millisecond)))}
+	if in.rng.Float64() < in.fail {
+		endings := []ending{fails, panics, typedNil, hangs, hangsAndFails}
+		if in.hang == 0 {
+			endings = endings[:3]
+		}
+		w.end = endings[in.rng.IntN(len(endings))]
+	}
 	switch share := in.rng.Float64(); {
 	case share < 0.02:
 		w.took = in.lease + in.lease/2
 	case share < 0.1:
 		w.took = time.Duration(in.rng.Int64N(int64(in.lease / 6)))
+	}
+	if in.flaw == RunsLateClaims {
+		w.took += in.lease / 2
 	}
 	return in.runs, w
 }
@@ -153,61 +207,23 @@ func (in *instance) work(ctx context.Context, w work) error {
 	pause(ctx, w.took/2)
 	in.pass(MidRun)
 	pause(ctx, w.took/2)
+	if ctx.Err() == nil && (w.end == hangs || w.end == hangsAndFails) {
+		<-ctx.Done()
+		if errors.Is(context.Cause(ctx), sonzaihook.ErrHandlerTimeout) {
+			time.Sleep(in.hang)
+			return nil
+		}
+	}
 	if ctx.Err() != nil {
 		time.Sleep(in.lease / 10) // work takes a moment to stop
 		return fmt.Errorf("proof: the work was stopped: %w", context.Cause(ctx))
 	}
-	if w.fails {
-		return errWork
-	}
 	return nil
 }
 
-// watchedStore is a store that passes the points before and after its calls, and has
-// the flaws of a store.
-type watchedStore struct {
-	sonzaihook.Store
-	in   *instance
-	mu   sync.Mutex
-	held map[string]bool // tokens that have claimed; a later claim renews
-}
-
-func (s *watchedStore) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
-	state, err := s.Store.Claim(ctx, key, token, lease)
-	s.mu.Lock()
-	renewed := s.held[token]
-	s.held[token] = s.held[token] || state == sonzaihook.Claimed
-	s.mu.Unlock()
-	if err != nil || state != sonzaihook.Claimed || renewed {
-		return state, s.noted(key, err)
-	}
-	s.in.pass(AfterClaim)
-	if s.in.flaw == CommitsFirst {
-		return state, s.Store.Commit(ctx, key, token, time.Hour)
-	}
-	return state, nil
-}
-
-func (s *watchedStore) Commit(ctx context.Context, key, token string, keep time.Duration) error {
-	err := s.Store.Commit(ctx, key, token, keep)
-	if err == nil {
-		s.in.pass(AfterCommit)
-	}
-	return s.noted(key, err)
-}
-
-func (s *watchedStore) Release(ctx context.Context, key, token string) error {
-	if s.in.flaw == KeepsFailures {
-		return nil
-	}
-	return s.noted(key, s.Store.Release(ctx, key, token))
-}
-
-// noted records that a call failed, and returns the error.
-func (s *watchedStore) noted(key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	e := Entry{Kind: Trouble, Event: key, Instance: s.in.id, At: time.Now().UnixNano()}
-	return errors.Join(err, s.in.journal.write(e, false))
+// coin draws one of two.
+func (in *instance) coin() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.rng.IntN(2) == 0
 }

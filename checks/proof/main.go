@@ -28,7 +28,7 @@ func prove() error {
 	if os.Getenv(ReceiverEnv) != "" {
 		return ServeReceiver()
 	}
-	c := Config{Lease: 3 * time.Second, Cuts: 0.05, Fail: 0.05}
+	c := Config{Lease: 3 * time.Second, Cuts: 0.05, Fail: 0.05, Hang: 300 * time.Millisecond}
 	flag.Uint64Var(&c.Seed, "seed", rand.Uint64(), "where the faults come from; random unless given")
 	flag.IntVar(&c.Events, "events", 2000, "events to send")
 	flag.IntVar(&c.Copies, "copies", 3, "overlapping copies of each event")

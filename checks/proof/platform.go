@@ -13,10 +13,10 @@ import (
 // broken connections, until it hears 2xx.
 type platform struct {
 	seed   uint64
-	events []string
+	events []*event
 	copies int
 	spread time.Duration // over which the events are sent for the first time
-	send   func(ctx context.Context, rng *rand.Rand, event string) Answer
+	send   func(ctx context.Context, rng *rand.Rand, e *event, attempt int) Answer
 
 	mu      sync.Mutex
 	answers []Answer
@@ -37,26 +37,13 @@ func randomFor(seed uint64, purpose ...any) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-func eventNames(n int) []string {
-	events := make([]string, n)
-	for i := range events {
-		events[i] = fmt.Sprintf("evt_%06d", i)
-	}
-	return events
-}
-
-// body is a delivery of the event.
-func body(event string) []byte {
-	return fmt.Appendf(nil, `{"event_type":"agent.mood_change","event_id":%q,"agent_id":"agt_1","data":{"label":"calm","valence":61}}`, event)
-}
-
 // run returns when every copy was taken, or refused for good, or ctx has ended.
 func (p *platform) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for i, event := range p.events {
+	for i, e := range p.events {
 		start := p.spread * time.Duration(i) / time.Duration(len(p.events))
 		for n := range p.copies {
-			wg.Go(func() { p.deliver(ctx, event, n, start) })
+			wg.Go(func() { p.deliver(ctx, e, n, start) })
 		}
 	}
 	wg.Wait()
@@ -64,16 +51,18 @@ func (p *platform) run(ctx context.Context) {
 
 // deliver sends one copy until the platform stops. The copies of an event start
 // within a few milliseconds, so that they overlap.
-func (p *platform) deliver(ctx context.Context, event string, n int, start time.Duration) {
-	rng := randomFor(p.seed, "copy", event, n)
+func (p *platform) deliver(ctx context.Context, e *event, n int, start time.Duration) {
+	rng := randomFor(p.seed, "copy", e.name, n)
 	pause(ctx, start+time.Duration(rng.Int64N(int64(10*time.Millisecond))))
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
-		answer := p.send(ctx, rng, event)
-		answer.Copy = n
+	wait := firstWait
+	for attempt := 1; ctx.Err() == nil; attempt++ {
+		answer := p.send(ctx, rng, e, attempt)
+		answer.Event, answer.Copy = e.name, n
 		if p.heard(answer) {
 			return
 		}
 		pause(ctx, wait/2+time.Duration(rng.Int64N(int64(wait))))
+		wait = min(2*wait, lastWait)
 	}
 }
 

@@ -35,6 +35,7 @@ type orders struct {
 	Lease time.Duration `json:"lease"`
 	Flaw  Flaw          `json:"flaw"`
 	Fail  float64       `json:"fail"`
+	Hang  time.Duration `json:"hang"`
 	Point string        `json:"point"` // where it is killed; empty: nowhere
 	After int           `json:"after"` // how many passes of the point it survives
 }
@@ -59,7 +60,7 @@ func ServeReceiver() error {
 		return err
 	}
 	in := &instance{
-		id: o.ID, lease: o.Lease, store: store, journal: file, flaw: o.Flaw, fail: o.Fail,
+		id: o.ID, lease: o.Lease, store: store, journal: file, flaw: o.Flaw, fail: o.Fail, hang: o.Hang,
 		rng: randomFor(o.Seed, "work", o.ID), pass: killer(o.Point, o.After),
 	}
 	hooks, handler, err := in.receiver()

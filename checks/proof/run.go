@@ -29,10 +29,11 @@ type Config struct {
 	Receivers   int           // processes
 	Spread      time.Duration // over which the events are sent for the first time
 	Lease       time.Duration
-	Kills       int     // of receivers
-	RedisFaults int     // kills, restarts and stalls of redis-server, and cuts of its connections
-	Cuts        float64 // the share of attempts that the platform breaks off
-	Fail        float64 // the share of runs that return an error
+	Kills       int           // of receivers
+	RedisFaults int           // kills, restarts and stalls of redis-server, and cuts of its connections
+	Cuts        float64       // the share of attempts that the platform breaks off
+	Fail        float64       // the share of runs that fail
+	Hang        time.Duration // how long past its deadline a run hangs; 0: none does
 	Flaw        Flaw
 	Dir         string // for journals and the files of redis-server
 	Progress    func(taken, copies int)
@@ -60,17 +61,18 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return Report{}, err
 	}
 	defer func() { server.Kill() }()
+	events := drawEvents(c.Seed, c.Events)
 	h := History{
-		Events: eventNames(c.Events), Lease: c.Lease,
+		Events: namesOf(events), Lease: c.Lease,
 		Faultless: c.Kills+c.RedisFaults == 0 && c.Cuts+c.Fail == 0,
 	}
 	fleet := newFleet(c.Seed, c.Receivers, c.Kills, orders{
-		Seed: c.Seed, Redis: server.Addr(), Lease: c.Lease, Flaw: c.Flaw, Fail: c.Fail,
+		Seed: c.Seed, Redis: server.Addr(), Lease: c.Lease, Flaw: c.Flaw, Fail: c.Fail, Hang: c.Hang,
 	}, c.Dir)
 	net := &network{fleet: fleet, cuts: c.Cuts, client: &http.Client{
 		Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 	}}
-	p := &platform{seed: c.Seed, events: h.Events, copies: c.Copies, spread: c.Spread, send: net.send}
+	p := &platform{seed: c.Seed, events: events, copies: c.Copies, spread: c.Spread, send: net.send}
 	if c.Progress != nil {
 		p.told = func(taken int) { c.Progress(taken, c.Events*c.Copies) }
 	}
@@ -168,8 +170,8 @@ type network struct {
 	faults []Fault
 }
 
-func (n *network) send(ctx context.Context, rng *rand.Rand, event string) Answer {
-	a := Answer{Event: event, Sent: time.Now()}
+func (n *network) send(ctx context.Context, rng *rand.Rand, e *event, attempt int) Answer {
+	a := Answer{Sent: time.Now()}
 	cut := time.Duration(0)
 	if rng.Float64() < n.cuts {
 		cut = time.Duration(1 + rng.Int64N(int64(30*time.Millisecond)))
@@ -177,7 +179,7 @@ func (n *network) send(ctx context.Context, rng *rand.Rand, event string) Answer
 		ctx, cancel = context.WithTimeout(ctx, cut)
 		defer cancel()
 	}
-	a.Status, a.Code = n.post(ctx, n.fleet.pick(rng), event)
+	a.Status, a.Code = n.post(ctx, n.fleet.pick(rng), e, attempt)
 	a.Heard = time.Now()
 	if cut > 0 && a.Status == 0 {
 		n.mu.Lock()
@@ -188,14 +190,14 @@ func (n *network) send(ctx context.Context, rng *rand.Rand, event string) Answer
 }
 
 // post returns a zero status if no whole answer was heard.
-func (n *network) post(ctx context.Context, addr, event string) (status int, code string) {
-	raw := body(event)
+func (n *network) post(ctx context.Context, addr string, e *event, attempt int) (status int, code string) {
+	raw, header := e.delivery(attempt)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/", bytes.NewReader(raw))
 	if err != nil || addr == "" {
 		return 0, ""
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(raw, secret, time.Now()))
+	req.Header.Set(sonzaihook.SignatureHeader, header)
 	res, err := n.client.Do(req)
 	if err != nil {
 		return 0, ""
