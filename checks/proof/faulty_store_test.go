@@ -105,11 +105,11 @@ func (s *faultyStore) call(
 		return state, errors.Join(err, m.act(func() {}))
 	}
 	done := make(chan result, 1)
-	s.w.waits.Go(func() {
+	go func() { // a receiver that was abandoned may still call when the world is closed
 		time.Sleep(delay)
 		state, err := do()
 		done <- result{state, err}
-	})
+	}()
 	select {
 	case r := <-done:
 		if f == answerLost {
