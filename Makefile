@@ -1,4 +1,4 @@
-.PHONY: help build test race lint fuzz bench microbench cover demo checks proof proof-rotation crowd json-suite
+.PHONY: help build test race lint api fuzz bench microbench cover demo checks proof proof-rotation crowd json-suite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ race: ## run the tests with the race detector
 
 lint: ## check format and style
 	.ci/lint
+
+api: ## write the listing of what is exported anew, in api/
+	go run ./internal/apilist -write
 
 fuzz: ## fuzz each target for 20 seconds
 	.ci/fuzz 20s
