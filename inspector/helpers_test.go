@@ -112,3 +112,12 @@ func fixed(t testing.TB) []byte {
 	require.NoError(t, err)
 	return body
 }
+
+func containsAll(text string, parts ...string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}

@@ -23,6 +23,8 @@
 //	guard.go     who may look, and with what headers a page is answered
 //	routes.go    the requests of the page
 //	list.go, show.go, readable.go, tree.go, visible.go   what a page shows
+//	queue.go     where a delivery stands that was handed off
+//	misfit.go    which fields did not fit the struct of their type
 //	explain.go   what the answer means, and what is wrong with a signature
 //	secrets.go   which secrets may have signed, and taking them out of texts
 //	replay.go, samples.go, deliver.go, faults.go   what a page can do
@@ -47,8 +49,9 @@ type Inspector struct {
 	*settings
 
 	hooks    *sonzaihook.Receiver
-	instance string     // what the positions of its streams begin with
-	changing sync.Mutex // serialises changes of known
+	decoder  *sonzaihook.Receiver // see misfit
+	instance string               // what the positions of its streams begin with
+	changing sync.Mutex           // serialises changes of known
 	known    atomic.Pointer[known]
 	hide     atomic.Pointer[strings.Replacer] // takes secrets out of texts
 	target   atomic.Pointer[capture]          // the newest Capture, where samples go
@@ -67,7 +70,7 @@ type Inspector struct {
 func New(hooks *sonzaihook.Receiver, options ...Option) *Inspector {
 	s := newSettings(options)
 	i := &Inspector{
-		settings: s, hooks: hooks, instance: rand.Text(),
+		settings: s, hooks: hooks, decoder: newDecoder(), instance: rand.Text(),
 		shelf: newShelf(s.deliveries, s.bytes), explains: make(chan struct{}, 2),
 	}
 	i.live.start(i)

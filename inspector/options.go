@@ -31,6 +31,7 @@ type settings struct {
 	deliveries    int
 	bytes         int
 	faults        Faults
+	queue         Queue
 	emit          func(context.Context, []byte) error
 	timeless      bool             // WithClock was given nil
 	now           func() time.Time // nil: time.Now

@@ -24,6 +24,7 @@ type showPage struct {
 	Event   *readable
 	Tree    *node
 	NotJSON string
+	Misfit  [][]chunk
 	Raw     []chunk
 	Size    string
 	Partial bool
@@ -31,6 +32,7 @@ type showPage struct {
 	Answer  []chunk
 	Request []chunk
 	Copies  []copyRow
+	Queue   *queued
 	Proven  bool // else the copies are those with the same bytes
 	Replay  string
 	Newer   uint64
@@ -72,6 +74,10 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 	}
 	p.content(r, []byte(i.redact(string(r.body))))
 	p.Copies, p.Proven = i.copies(r)
+	p.Queue = i.place(req.Context(), r, p.Copies)
+	for _, name := range i.misfit(req.Context(), r) {
+		p.Misfit = append(p.Misfit, chunks(i.redact(name), longestName, false))
+	}
 	p.Replay = i.unplayable(r)
 	p.Newer, p.Older = i.beside(r)
 	i.render(w, http.StatusOK, "show", p)

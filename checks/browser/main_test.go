@@ -57,8 +57,10 @@ type server struct {
 	failing atomic.Bool
 }
 
-func serve(t *testing.T, options ...inspector.Option) *server {
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret))
+func serve(t *testing.T, options ...inspector.Option) *server { return serveWith(t, nil, options...) }
+
+func serveWith(t *testing.T, of []sonzaihook.Option, options ...inspector.Option) *server {
+	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), of...)
 	require.NoError(t, err)
 	s := &server{t: t}
 	callback := func() error {
