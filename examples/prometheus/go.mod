@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/sonzaihook/sonzaihook => ../../
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/prometheus/client_golang v1.24.1
 	github.com/sonzaihook/sonzaihook v0.0.0
 	github.com/stretchr/testify v1.12.1
