@@ -12,14 +12,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -88,10 +91,21 @@ func run(args []string) error {
 	var markdown bytes.Buffer
 	p := newPaper(os.Stdout, &markdown)
 	p.head(c)
-	b := &bench{config: c, paper: p, progress: os.Stderr}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process
+	shared, err := newServers()
+	if err != nil {
+		return err
+	}
+	defer shared.stop()
+	b := &bench{config: c, ctx: ctx, paper: p, servers: shared, progress: os.Stderr}
 	for _, s := range sections {
 		if len(c.only) > 0 && !slices.Contains(c.only, s.name) {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if err := s.run(b); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -111,7 +125,9 @@ func run(args []string) error {
 // bench is one run of the sections.
 type bench struct {
 	*config
+	ctx      context.Context // ends when the run is interrupted
 	paper    *paper
+	servers  *servers
 	progress io.Writer
 	reached  []reached
 }
@@ -132,8 +148,10 @@ var sections = []section{
 	{"secrets", (*bench).secrets},
 	{"shapes", (*bench).shapes},
 	{"server", (*bench).server},
+	{"projects", (*bench).projects},
+	{"stores", (*bench).stores},
 }
 
 func sectionNames() []string {
-	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server"}
+	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server", "projects", "stores"}
 }

@@ -53,23 +53,18 @@ func (p *paper) title(name, about string) {
 }
 
 func (p *paper) table(header table.Row, rows []table.Row) {
-	for _, onScreen := range []bool{true, false} {
-		t := table.NewWriter()
-		t.AppendHeader(header)
-		t.AppendRows(rows)
-		var columns []table.ColumnConfig
-		for i := 2; i <= len(header); i++ {
-			columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-		t.SetColumnConfigs(columns)
-		if onScreen {
-			t.SetStyle(table.StyleRounded)
-			t.Style().Format.Header = text.FormatDefault
-			_, _ = fmt.Fprintln(p.screen, t.Render())
-			continue
-		}
-		p.write(t.RenderMarkdown() + "\n")
+	t := table.NewWriter()
+	t.AppendHeader(header)
+	t.AppendRows(rows)
+	var columns []table.ColumnConfig
+	for i := 2; i <= len(header); i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
+	t.SetColumnConfigs(columns)
+	t.SetStyle(table.StyleRounded)
+	t.Style().Format.Header = text.FormatDefault
+	_, _ = fmt.Fprintln(p.screen, t.Render())
+	p.write(markdownTable(header, rows))
 }
 
 // comparison prints times by size, and how they compare with the first row.
