@@ -37,11 +37,12 @@ func main() {
 }
 
 type config struct {
-	plan  plan
-	only  []string
-	quick bool
-	out   string
-	serve string
+	plan    plan
+	only    []string
+	quick   bool
+	backlog bool
+	out     string
+	serve   string
 }
 
 func parse(args []string) (*config, error) {
@@ -52,6 +53,7 @@ func parse(args []string) (*config, error) {
 	flags.DurationVar(&c.plan.slice, "slice", 12*time.Millisecond, "how long it runs each time")
 	flags.StringVar(&only, "only", "", "run only these sections, by comma: "+strings.Join(sectionNames(), ", "))
 	flags.BoolVar(&c.quick, "quick", false, "run everything once, for a moment, and write nothing: proves that it runs")
+	flags.BoolVar(&c.backlog, "backlog", false, "let the section queues measure a backlog of a million deliveries too, some minutes more")
 	flags.StringVar(&c.out, "out", "RESULTS.md", "the Markdown file to write; empty for none, which is the default with -only")
 	flags.StringVar(&c.serve, "serve", "", "be the server of one contender on loopback; used by the section server")
 	if err := flags.Parse(args); err != nil {
@@ -150,8 +152,9 @@ var sections = []section{
 	{"server", (*bench).server},
 	{"projects", (*bench).projects},
 	{"stores", (*bench).stores},
+	{"queues", (*bench).queues},
 }
 
 func sectionNames() []string {
-	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server", "projects", "stores"}
+	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server", "projects", "stores", "queues"}
 }
