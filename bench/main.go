@@ -2,8 +2,9 @@
 // events on the same machine in the same run. It prints tables, and writes them
 // to RESULTS.md.
 //
-//	cd bench && go run .                            everything, five to ten minutes
+//	cd bench && go run .                            everything, some ten minutes
 //	cd bench && go run . -only handler,verify       two sections; RESULTS.md stays as it is
+//	cd bench && go run . -only queues -backlog      with a million deliveries that wait, some minutes more
 //	cd bench && go run . -quick                     seconds: proves that everything runs, says nothing of speed
 //
 // From the root of the project the same is "go -C bench run .": the peers are

@@ -131,7 +131,7 @@ func (s *servers) sqlite() string {
 
 // open returns a pool on an empty database of a dialect.
 func (s *servers) open(ctx context.Context, d sqlhook.Dialect) (*sql.DB, error) {
-	driver, dsn := "sqlite", ""
+	driver, dsn := "sqlite", s.sqlite()
 	var err error
 	switch d {
 	case sqlhook.Postgres:
@@ -140,8 +140,6 @@ func (s *servers) open(ctx context.Context, d sqlhook.Dialect) (*sql.DB, error) 
 	case sqlhook.MySQL:
 		driver = "mysql"
 		dsn, err = s.mariadb(ctx)
-	default:
-		dsn = s.sqlite()
 	}
 	if err != nil {
 		return nil, err

@@ -40,15 +40,30 @@ func TestTablesOfWhatIsSharedFitOnAPage(t *testing.T) {
 	p.rates(stores)
 	p.aims((&bench{}).transactionAims(stores, flush))
 	var queues []queueTurns
-	for range insertMariaDB + 1 {
-		queues = append(queues, queueTurns{wide("PostgreSQL, sqlhook, memory"), wide("")})
+	for i := range insertMariaDB + 1 {
+		name := "PostgreSQL, sqlhook"
+		if i == oursPostgresMemory || i == oursSQLiteMemory || i == oursMariaDBMemory {
+			name += ", memory"
+		}
+		queues = append(queues, queueTurns{wide(name), wide("")})
 	}
 	p.queues(queues)
 	p.aims(queueAims(queues, flush))
+	one, err := newProjectReceiver(1)
+	require.NoError(t, err)
+	columns := make([][]result, len(projectSizes))
+	for i := range columns {
+		for _, l := range projectLanes([]*projectReceiver{one, one, one}, sizes[0]) {
+			columns[i] = append(columns[i], result{name: l.name, samples: []sample{{ns: 99_999_999}}})
+		}
+	}
+	p.projects(columns)
+	p.aims(projectAims(columns))
 	for line := range strings.Lines(out.String()) {
 		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSpace(line)), pageWidth, line)
 	}
 	require.Contains(t, out.String(), "1,234,567")
+	require.Contains(t, out.String(), "forged, 10,000")
 }
 
 func TestWhatIsNotInstalledIsSaidInItsRow(t *testing.T) {
