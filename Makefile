@@ -1,4 +1,4 @@
-.PHONY: help build test race lint fuzz bench microbench cover demo checks proof crowd json-suite
+.PHONY: help build test race lint api fuzz bench microbench cover demo checks proof proof-rotation crowd json-suite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ race: ## run the tests with the race detector
 
 lint: ## check format and style
 	.ci/lint
+
+api: ## write the listing of what is exported anew, in api/
+	go run ./internal/apilist -write
 
 fuzz: ## fuzz each target for 20 seconds
 	.ci/fuzz 20s
@@ -35,6 +38,9 @@ checks: ## run the short forms of proof, crowd and json-suite, some two minutes
 
 proof: ## try to break the promise: 3 receiver processes, a real redis-server, kills and stalls
 	go -C checks run ./proof
+
+proof-rotation: ## rotate the secrets of 20 projects in 3 receiver processes, and kill them
+	go -C checks run ./rotation
 
 crowd: ## put 10,000 slow clients of each kind before a receiver and measure its memory
 	go -C checks run ./crowd

@@ -13,7 +13,8 @@
 //	inbound.go      what flows: a delivery and what is known of it
 //	request.go      method, media type, Authorization, the signature's time; the body
 //	verify.go       the signature by itself
-//	secrets.go      which secret may sign what; projects; rotation (secretset.go: reading them)
+//	secrets.go      which secret may sign what; projects; rotation (secretset.go: reading them,
+//	                fleet.go: telling other instances)
 //	resolve.go      which event it is, and whether it is valid (identity.go: whether it is a copy)
 //	decode.go       from a body to an event (events.go, payloads.go: the structs)
 //	documented.go   the table of the documented event types
@@ -48,7 +49,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +66,7 @@ type Receiver struct {
 	routes    snapshot.Of[routeTable]
 	observers snapshot.Of[[]func(context.Context, Outcome)]
 	runner    once.Runner
+	fleet     fleet
 	draining  atomic.Bool // Shutdown was called
 }
 
@@ -96,6 +97,10 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 	r.runner = once.Runner{Limit: s.maxInFlight, Warn: s.warn}
 	if s.store != nil {
 		r.runner.Claims = once.Claims{Store: engineStore{s.store}, Local: isLocal(s.store), Lease: s.lease, Keep: retention}
+	}
+	if s.store != nil && !r.runner.Claims.Local {
+		r.fleet = fleet{&r.runner.Claims}
+		r.keys.Fleet, r.keys.Expects = signature.NewFleet(r.fleet.look), r.expects
 	}
 	if m, ok := s.store.(*memoryStore); ok {
 		m.logTo(s.report)
@@ -178,12 +183,7 @@ func (r *Receiver) verify(req *http.Request) (d *Delivery, out Outcome) {
 
 // Types returns the event types for which there is a callback, sorted. The
 // types that only [Receiver.OnOther] takes are not among them.
-func (r *Receiver) Types() []EventType {
-	types := slices.Collect(maps.Keys(r.routes.Load().byType))
-	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
-	slices.Sort(types)
-	return types
-}
+func (r *Receiver) Types() []EventType { return r.routes.Load().types() }
 
 // Shutdown lets the deliveries that are running finish; new ones are answered
 // 503 from now on, or from the end of [WithDrainDelay] on, so that the platform sends
@@ -192,12 +192,7 @@ func (r *Receiver) Types() []EventType {
 func (r *Receiver) Shutdown(ctx context.Context) error {
 	r.draining.Store(true)
 	if delay := r.settings.drainDelay; delay > 0 && !r.runner.ShuttingDown() {
-		timer := time.NewTimer(delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+		_ = sleep(ctx, delay)
 	}
 	return r.runner.Shutdown(ctx)
 }
@@ -239,7 +234,7 @@ func (r *Receiver) take(ctx context.Context, in *inbound, table *routeTable) Out
 // chance to keep it. What a deploy may mend is refused for good only if it was kept.
 func (r *Receiver) refuse(ctx context.Context, in *inbound, table *routeTable, err error) Outcome {
 	out := errorOutcome(err)
-	if !out.final() || out.Code == CodeUnauthorized {
+	if !out.answer.final() || out.Code == CodeUnauthorized {
 		return out
 	}
 	if len(table.deadLetter) > 0 {
@@ -276,7 +271,7 @@ func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) 
 	if err == nil {
 		return queued.outcome(nil)
 	}
-	if out := callbackOutcome(err); out.Code == CodeRejected {
+	if callbackEnding(err).answer == rejected {
 		return r.run(ctx, in, table, err)
 	}
 	return errorOutcome(err)

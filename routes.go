@@ -86,3 +86,11 @@ type link struct {
 	at      int
 	routes  *snapshot.Of[routeTable]
 }
+
+// types returns the types that have a callback, sorted.
+func (t *routeTable) types() []EventType {
+	types := slices.Collect(maps.Keys(t.byType))
+	types = slices.DeleteFunc(types, func(t EventType) bool { return t == AnyEvent })
+	slices.Sort(types)
+	return types
+}

@@ -50,13 +50,34 @@ func (r *Receiver) Rotate(name EventType, secret string, grace time.Duration) er
 // delivery of the type that no secret verifies is answered 503 instead of 401, so
 // that the platform sends it again. RotateFrom returns what obtain returns, and
 // then changes nothing, or what Rotate would.
+//
+// With a store that instances share (one whose Local method does not say otherwise)
+// the rotation is announced through it before obtain is called, which takes two
+// seconds, and the announcement stands for five minutes after: as long, every
+// instance answers 503 for a delivery of the type that none of its secrets verifies,
+// and has the secret looked for at once, see [Receiver.NotifyAwaited]. An instance
+// asks the store at most once a second and type, and only before it would refuse a
+// delivery. If the rotation cannot be announced, RotateFrom returns an error that
+// wraps [ErrStoreUnavailable] and does not call obtain. Rotate announces nothing.
 func (r *Receiver) RotateFrom(ctx context.Context, name EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
 	return r.tenant().RotateFrom(ctx, name, grace, obtain)
 }
 
+// NotifyAwaited makes the receiver send to c whenever it has put a delivery off
+// because another instance rotates a secret of the tenant's: then the secret is to be
+// had from where that instance saves it. It does not block to send, so c should have
+// room for one. It goes on until stop is called. Of the secrets of a project,
+// [Project.NotifyAwaited] tells.
+func (r *Receiver) NotifyAwaited(c chan<- struct{}) (stop func()) { return r.tenant().NotifyAwaited(c) }
+
 // HasSecret reports whether the registration of that name has a secret that is
 // valid now, or there is one under [AnyEvent].
 func (r *Receiver) HasSecret(name EventType) bool { return r.tenant().HasSecret(name) }
+
+// expects reports whether there is a callback for a type, or it is documented.
+func (r *Receiver) expects(typ string) bool {
+	return isDocumentedName(typ) || r.routes.Load().byType[EventType(typ)] != nil
+}
 
 // Ready returns nil if the receiver can take deliveries now: it is not shutting down
 // (else [ErrShuttingDown]), the tenant or a project has a secret for each type with a
@@ -125,22 +146,41 @@ func (p *Project) SetSecrets(secrets Secrets) error {
 // Rotate replaces the secret of one registration of the project, see
 // [Receiver.Rotate].
 func (p *Project) Rotate(name EventType, secret string, grace time.Duration) error {
-	return p.RotateFrom(context.Background(), name, grace, func(context.Context) (string, error) { return secret, nil })
+	if err := checkRotation(name, grace); err != nil {
+		return err
+	}
+	return p.install(name, secret, grace)
+}
+
+func checkRotation(name EventType, grace time.Duration) error {
+	if name == "" || grace < 0 {
+		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
+	}
+	return nil
 }
 
 // RotateFrom replaces the secret of one registration of the project by one that has
 // yet to be obtained, see [Receiver.RotateFrom].
 func (p *Project) RotateFrom(ctx context.Context, name EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
-	if name == "" || grace < 0 {
-		return fmt.Errorf("%w: Rotate needs an event type and a grace that is not negative", ErrInvalidOption)
+	if err := checkRotation(name, grace); err != nil {
+		return err
 	}
 	typ := string(canonical(name))
+	if err := p.r.fleet.announce(ctx, p.id, typ); err != nil {
+		return err
+	}
 	p.scope.Await(typ, +1)
 	defer p.scope.Await(typ, -1)
 	secret, err := obtain(ctx)
 	if err != nil {
 		return err
 	}
+	p.r.fleet.stand(ctx, p.id, typ)
+	return p.install(name, secret, grace)
+}
+
+// install makes a secret the valid one of its registration.
+func (p *Project) install(name EventType, secret string, grace time.Duration) error {
 	if err := signature.CheckSecret(secret); err != nil {
 		return fmt.Errorf("event type %q: %w", name, err)
 	}
@@ -148,6 +188,11 @@ func (p *Project) RotateFrom(ctx context.Context, name EventType, grace time.Dur
 	p.scope.Rotate(secretOf(name, secret), now, now.Add(min(grace, once.Forever)))
 	return nil
 }
+
+// NotifyAwaited makes the receiver send to c whenever it has put a delivery off
+// because another instance rotates a secret of the project, see
+// [Receiver.NotifyAwaited].
+func (p *Project) NotifyAwaited(c chan<- struct{}) (stop func()) { return p.scope.Notify(c) }
 
 // HasSecret reports whether a registration of the project has a secret that is valid
 // now, see [Receiver.HasSecret].

@@ -21,8 +21,10 @@ import (
 //
 // Where several instances receive, one of them rotates, hands the new secret to
 // the others out of [WithSecretSink], and each of them installs it, as [Watch]
-// does; what reaches one of them before that is refused for good, and [Replay]
-// recovers it.
+// does. If they share a store, they answer 503 for what only the new secret verifies
+// until they have it, and Watch looks for it at once, see
+// [sonzaihook.Receiver.RotateFrom]. Without a shared store it is refused for good, and
+// [Replay] recovers it.
 //
 // A process that ends after the platform has rotated and before the secret is
 // saved leaves the platform with a secret that no process knows. Calling Rotate

@@ -17,6 +17,19 @@ const (
 	// confirmAfter is when a changed answer is asked for again, to see that it is
 	// whole: a file that is being written has two lengths.
 	confirmAfter = 100 * time.Millisecond
+	// awaitedAgain is the least time between two calls because of awaited secrets.
+	awaitedAgain = time.Second
+)
+
+// notifier tells when a delivery was put off because another instance rotates a
+// secret of the target.
+type notifier interface {
+	NotifyAwaited(c chan<- struct{}) (stop func())
+}
+
+var (
+	_ notifier = (*sonzaihook.Receiver)(nil)
+	_ notifier = (*sonzaihook.Project)(nil)
 )
 
 // Watch keeps the secrets of a receiver, or of its part for a project, as the
@@ -53,11 +66,31 @@ func Watch(ctx context.Context, target Target, interval time.Duration, source fu
 		return fmt.Errorf("%w: Watch needs a grace that is not negative", ErrInvalidOption)
 	}
 	w := &watcher{settings: s, target: target, source: source, grace: grace, installed: sonzaihook.Secrets{}}
+	awaited := make(chan struct{}, 1)
+	if n, ok := target.(notifier); ok {
+		defer n.NotifyAwaited(awaited)()
+	}
 	for {
+		looked := time.Now()
 		w.report(ctx, w.look(ctx))
-		if !sleep(ctx, interval) {
+		if !pauseUntilAwaited(ctx, interval, looked, awaited) {
 			return nil
 		}
+	}
+}
+
+// pauseUntilAwaited returns true after the interval, or when a secret is awaited and
+// the last call is long enough ago; false when ctx ends.
+func pauseUntilAwaited(ctx context.Context, interval time.Duration, looked time.Time, awaited <-chan struct{}) bool {
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-awaited:
+		return sleep(ctx, min(interval, awaitedAgain-time.Since(looked)))
+	case <-ctx.Done():
+		return false
 	}
 }
 

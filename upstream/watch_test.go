@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/hooktest"
 	"github.com/sonzaihook/sonzaihook/upstream"
 )
 
@@ -213,4 +215,42 @@ func TestARealReceiverTakesWhatWatchInstalls(t *testing.T) {
 	k.answer(sonzaihook.Secrets{message: {"whsec_2"}}, nil)
 	takesSoon("whsec_2")
 	require.Equal(t, 200, takes(t, hooks, "whsec_1"), "it is in its grace")
+}
+
+func TestWatchLooksAtOnceWhenAnotherInstanceRotates(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := shared{sonzaihook.NewMemoryStore(100)}
+		one, two := receiverOn(t, store), receiverOn(t, store)
+		k := &keeper{}
+		k.answer(sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_1"}}, nil)
+		_, _ = watching(t, two, k, time.Hour)
+		time.Sleep(10 * time.Second)
+
+		err := one.RotateFrom(t.Context(), sonzaihook.EventMessage, time.Hour, func(context.Context) (string, error) {
+			k.answer(sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_2"}}, nil)
+			return "whsec_2", nil
+		})
+		require.NoError(t, err)
+		send := func() string {
+			body := hooktest.Fixture(t, sonzaihook.EventMessage)
+			header := http.Header{sonzaihook.SignatureHeader: {sonzaihook.Sign(body, "whsec_2", time.Now())}}
+			return two.Receive(t.Context(), header, body).Code
+		}
+		require.Equal(t, sonzaihook.CodeRetryLater, send())
+		time.Sleep(time.Second)
+		require.Equal(t, sonzaihook.CodeProcessed, send(), "long before the interval is over")
+	})
+}
+
+// shared is a memory store that does not say that it is one.
+type shared struct{ sonzaihook.Store }
+
+func receiverOn(t *testing.T, store sonzaihook.Store) *sonzaihook.Receiver {
+	t.Helper()
+	hooks, err := sonzaihook.New(sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_1"}}, sonzaihook.WithStore(store),
+		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
+	return hooks
 }

@@ -3,6 +3,8 @@
 // it manages webhooks, polls and replays; and it simulates the platform.
 //
 //	go run github.com/sonzaihook/sonzaihook/cmd/sonzaihook demo
+//
+//go:generate go run . reference --markdown ../../docs/cli
 package main
 
 import (

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/reference"
 )
 
 // newRoot returns the whole command line. A new command is a file and a line here.
@@ -37,6 +38,7 @@ With --json a command prints one JSON object per line. If it fails, the last one
 		newDemo(c),
 		newListen(c),
 		newNotifications(c),
+		reference.Command("sonzaihook", func() *cobra.Command { return newRoot(c) }),
 		newReplay(c),
 		newSend(c),
 		newSign(c),

@@ -7,6 +7,7 @@
 //	gate.go    how many run, and Shutdown
 //	latch.go   something that happens once
 //	store.go   Store, and calls to one, which may panic
+//	mark.go    keys in the store that are no work's: Mark, Probe
 //	memory.go  Memory: the store of one process (shard.go)
 //	errors.go  every error
 //
@@ -140,36 +141,6 @@ func (r *Runner) Aside(parent context.Context, timeout time.Duration, fn func(co
 		case <-late.C:
 			return ErrHandlerTimeout
 		}
-	}
-	return nil
-}
-
-// Probe claims a key and gives it back, and returns an *UnavailableError if the store
-// fails or does not answer within a second.
-func (r *Runner) Probe(ctx context.Context, key string) error {
-	if r.Claims.Store == nil {
-		return nil
-	}
-	token, answered := r.newToken(), make(chan error, 1)
-	go func() {
-		state, err := r.Claims.claim(ctx, key+"."+token, token)
-		if err == nil && state == Claimed {
-			err = r.Claims.release(ctx, key+"."+token, token)
-		}
-		answered <- err
-	}()
-	timer := time.NewTimer(StoreTimeout)
-	defer timer.Stop()
-	var err error
-	select {
-	case err = <-answered:
-	case <-timer.C:
-		err = context.DeadlineExceeded
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		return &UnavailableError{err}
 	}
 	return nil
 }

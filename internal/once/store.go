@@ -58,11 +58,15 @@ func (c *Claims) context(parent context.Context) (ctx context.Context, end func(
 	return std, func() { std.End(context.Canceled) }
 }
 
-func (c *Claims) claim(parent context.Context, key, token string) (state State, err error) {
+func (c *Claims) claim(parent context.Context, key, token string) (State, error) {
+	return c.claimFor(parent, key, token, c.Lease)
+}
+
+func (c *Claims) claimFor(parent context.Context, key, token string, lease time.Duration) (state State, err error) {
 	defer guard("Claim", &err)
 	ctx, end := c.context(parent)
 	defer end()
-	return c.Store.Claim(ctx, key, token, c.Lease)
+	return c.Store.Claim(ctx, key, token, lease)
 }
 
 func (c *Claims) commit(parent context.Context, key, token string) (err error) {

@@ -16,6 +16,8 @@ type Scope struct {
 	project string
 	ring    snapshot.Of[Ring]
 	owner   *Keyring
+
+	watchers snapshot.Of[[]*chan<- struct{}]
 }
 
 // Set replaces all secrets.
@@ -48,6 +50,10 @@ func (s *Scope) Has(name, typ string, now time.Time) bool { return s.ring.Load()
 type Keyring struct {
 	Tenant *Scope
 	Source *Source // nil: none
+	Fleet  *Fleet  // nil: this instance is alone
+	// Expects reports whether deliveries of a type are expected although it may have
+	// no secret yet. It goes with Fleet.
+	Expects func(typ string) bool
 
 	projects sync.Map // of *Scope by project
 	any      atomic.Bool
@@ -211,24 +217,14 @@ func (k *Keyring) refusal(rings []*Ring, h *Header, body []byte, q Query) error 
 			return ErrAwaited
 		}
 	}
-	return ErrMismatch
-}
-
-// limiter allows so many calls in each second.
-type limiter struct {
-	perSecond int
-
-	mu     sync.Mutex
-	second int64
-	count  int
-}
-
-func (l *limiter) allow(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if second := now.Unix(); second != l.second {
-		l.second, l.count = second, 0
+	if k.Fleet == nil {
+		return ErrMismatch
 	}
-	l.count++
-	return l.count <= l.perSecond
+	switch awaited, err := k.awaits(q, rings); {
+	case err != nil:
+		return err
+	case awaited:
+		return ErrAwaited
+	}
+	return ErrMismatch
 }

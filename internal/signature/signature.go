@@ -6,6 +6,8 @@
 //	secret.go   CheckSecret: what a secret may not be
 //	ring.go     Ring: the secrets of one project, by registration; rotation
 //	keyring.go  Keyring: the rings of a tenant and its projects
+//	source.go   Source: asking for the secrets of projects (sourced.go: one project, lru.go, limits.go)
+//	fleet.go    Fleet: whether another instance rotates a secret
 //
 // It knows nothing of requests, bodies or event types beyond their names.
 package signature

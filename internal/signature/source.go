@@ -1,9 +1,7 @@
 package signature
 
 import (
-	"container/list"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -37,20 +35,12 @@ type Source struct {
 	clock func() time.Time
 
 	mu      sync.Mutex
-	known   memory[*sourced]
-	unknown memory[time.Time]
+	known   lru[*sourced]
+	unknown lru[time.Time]
 	calls   map[string]*call
 	asking  int // goroutines inside ask
 	waiting int
 	fresh   limiter
-}
-
-// sourced is what is known of one project.
-type sourced struct {
-	ring    *Ring
-	asked   time.Time                       // when the source was last asked, by the process's clock
-	told    time.Time                       // when it last answered
-	retired map[[sha256.Size]byte]time.Time // secrets that a rotation replaced, and until when they are valid
 }
 
 // call is a question that is under way. It outlives the delivery that caused it.
@@ -66,7 +56,7 @@ type call struct {
 func NewSource(ask func(context.Context, string) ([]Secret, error), grace time.Duration, clock func() time.Time) *Source {
 	return &Source{
 		ask: ask, grace: grace, clock: clock, calls: make(map[string]*call),
-		known: newMemory[*sourced](maxKnown), unknown: newMemory[time.Time](maxUnknown),
+		known: newLRU[*sourced](maxKnown), unknown: newLRU[time.Time](maxUnknown),
 		fresh: limiter{perSecond: newPerSecond},
 	}
 }
@@ -157,39 +147,23 @@ func (s *Source) wait(c *call) (*Ring, error) {
 	return c.ring, c.err
 }
 
-// run is the goroutine of a question. It ends the call after a second at most; the
-// goroutine inside of a source that hangs is left behind, and counted.
+// run is the goroutine of a question.
 func (s *Source) run(c *call, project string, delay time.Duration) {
 	time.Sleep(delay)
-	ctx, cancel := context.WithTimeout(context.Background(), sourceTimeout)
-	type answer struct {
-		secrets []Secret
-		err     error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		defer cancel()
+	secrets, err := within(sourceTimeout, func(ctx context.Context) ([]Secret, error) {
 		defer func() {
 			s.mu.Lock()
 			s.asking--
 			s.mu.Unlock()
 		}()
-		secrets, err := s.askSafely(ctx, project)
-		answered <- answer{secrets, err}
-	}()
-	var got answer
-	select {
-	case got = <-answered:
-	case <-ctx.Done():
-		select {
-		case got = <-answered:
-		default:
-			got.err = fmt.Errorf("%w: no answer within %v", ErrSource, sourceTimeout)
-		}
+		return s.askSafely(ctx, project)
+	})
+	if errors.Is(err, errLate) {
+		err = fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.ring, c.err = s.learn(project, got.secrets, got.err)
+	c.ring, c.err = s.learn(project, secrets, err)
 	delete(s.calls, project)
 	close(c.done)
 }
@@ -239,27 +213,12 @@ func (s *Source) learn(project string, secrets []Secret, err error) (*Ring, erro
 	return p.ring, nil
 }
 
-// merged returns a ring of the secrets of an answer and, for the time of the grace,
-// those of the answer before that it no longer has.
-func (p *sourced) merged(project string, secrets []Secret, now time.Time, grace time.Duration) *Ring {
-	next := NewRing(project, secrets)
-	named := map[[2]string]bool{}
-	for typ, keys := range next.byType {
-		for i, k := range keys {
-			named[[2]string{k.Name, string(k.digest[:])}] = true
-			if until, ok := p.retired[k.digest]; ok {
-				next.byType[typ][i] = k.retired(until)
-			}
-		}
-	}
-	for typ, keys := range p.ring.byType {
-		for _, old := range keys {
-			if !named[[2]string{old.Name, string(old.digest[:])}] && old.valid(now) {
-				next.byType[typ] = append(next.byType[typ], old.retired(now.Add(grace)))
-			}
-		}
-	}
-	return next
+// knows reports whether the source has ever answered for a project.
+func (s *Source) knows(project string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.known.get(project)
+	return known
 }
 
 // retire ends the secrets of a registration that a rotation replaces, also where
@@ -267,62 +226,7 @@ func (p *sourced) merged(project string, secrets []Secret, now time.Time, grace 
 func (s *Source) retire(project string, replacement Secret, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.known.get(project)
-	if !ok {
-		return
-	}
-	fresh := newKey(project, replacement)
-	keys := make([]*Key, 0, len(p.ring.byType[replacement.Type]))
-	for _, k := range p.ring.byType[replacement.Type] {
-		if k.Name == replacement.Name && k.digest != fresh.digest {
-			if p.retired == nil {
-				p.retired = make(map[[sha256.Size]byte]time.Time)
-			}
-			k = k.retired(until)
-			p.retired[k.digest] = k.until
-		}
-		keys = append(keys, k)
-	}
-	p.ring = p.ring.with(replacement.Type, keys)
-}
-
-// memory keeps the values that were used last.
-type memory[V any] struct {
-	capacity int
-	order    *list.List // of item[V], the least recently used first
-	index    map[string]*list.Element
-}
-
-type item[V any] struct {
-	key   string
-	value V
-}
-
-func newMemory[V any](capacity int) memory[V] {
-	return memory[V]{capacity: capacity, order: list.New(), index: make(map[string]*list.Element)}
-}
-
-func (m *memory[V]) get(key string) (V, bool) {
-	e, ok := m.index[key]
-	if !ok {
-		var none V
-		return none, false
-	}
-	m.order.MoveToBack(e)
-	return e.Value.(item[V]).value, true
-}
-
-func (m *memory[V]) put(key string, value V) {
-	m.drop(key)
-	if m.order.Len() == m.capacity {
-		m.drop(m.order.Front().Value.(item[V]).key)
-	}
-	m.index[key] = m.order.PushBack(item[V]{key, value})
-}
-
-func (m *memory[V]) drop(key string) {
-	if e, ok := m.index[key]; ok {
-		m.order.Remove(e)
-		delete(m.index, key)
+	if p, ok := s.known.get(project); ok {
+		p.retire(newKey(project, replacement), until)
 	}
 }

@@ -3,6 +3,8 @@
 // runs that one does not compile three database drivers.
 //
 //	go run github.com/sonzaihook/sonzaihook/cmd/sonzaihook/sonzaihook-queue stats --database sqlite:moods.db
+//
+//go:generate go run . reference --markdown ../../../docs/cli
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/reference"
 )
 
 func main() {
@@ -69,6 +72,7 @@ the list of processes. Bodies are personal data: only show prints one.`,
 	flags.StringVar(&q.queue, "queue", "", "the `name` of the queue; may be left out where there is one")
 	flags.StringVar(&q.namespace, "namespace", "", "the `namespace` of the store, if it has one")
 	flags.BoolVar(&q.json, "json", false, "print one JSON object per line")
-	root.AddCommand(newStats(q), newList(q), newShow(q), newRetry(q), newDrop(q))
+	root.AddCommand(newStats(q), newList(q), newShow(q), newRetry(q), newDrop(q),
+		reference.Command("sonzaihook-queue", func() *cobra.Command { return newRoot(c) }))
 	return root
 }
