@@ -15,28 +15,32 @@ import (
 // implements once.Work.
 func (in *inbound) Run(ctx *once.Context) (handled bool) {
 	in.end = ending{answer: failed, err: errGoexit} // stays if a callback ends the goroutine
-	out := in.run(ctx)
-	if out.final() {
-		out = keepDeadLetter(ctx, in.table, &in.Delivery, out)
+	end := in.run(ctx)
+	if end.answer.final() {
+		end = keepDeadLetter(ctx, in.table, &in.Delivery, end)
 	}
-	in.end = out.ending()
-	return out.settled()
+	in.end = end
+	return end.answer.settled()
 }
 
-// run returns the outcome of the callbacks, or the refusal.
-func (in *inbound) run(ctx *once.Context) (out Outcome) {
+// run returns how the callbacks ended, or the refusal.
+func (in *inbound) run(ctx *once.Context) (end ending) {
 	if in.refused != nil {
-		if out := callbackOutcome(in.refused); out.Code == CodeRejected {
-			return out // the queue called it Permanent
-		}
-		return errorOutcome(in.refused)
+		return refusedEnding(in.refused)
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			out = panicked.outcome(newPanicError(v))
+			end = panicked.ending(newPanicError(v))
 		}
 	}()
-	return callbackOutcome(in.table.handle(ctx, &in.Delivery, 0))
+	return callbackEnding(in.table.handle(ctx, &in.Delivery, 0))
+}
+
+func refusedEnding(err error) ending {
+	if end := callbackEnding(err); end.answer == rejected {
+		return end // the queue called it Permanent
+	}
+	return answerFor(err).ending(err)
 }
 
 // runCallbacks is the innermost handler: the callbacks of the delivery's type,
@@ -73,20 +77,20 @@ func (in *inbound) isOf(d *Delivery) bool {
 
 // keepDeadLetter offers a delivery to its owner before a final refusal. What cannot
 // be kept is answered 500, so that the platform sends it again.
-func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, out Outcome) Outcome {
+func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, end ending) ending {
 	for _, keep := range table.deadLetter {
-		err := keepOne(ctx, keep, d, out.Err)
+		err := keepOne(ctx, keep, d, end.err)
 		if err == nil {
 			continue
 		}
-		again := callbackOutcome(err)
-		if again.Code != CodePanicked {
-			again = failed.outcome(because(errNotKept, textOf(err), err))
+		again := callbackEnding(err)
+		if again.answer != panicked {
+			again = failed.ending(because(errNotKept, textOf(err), err))
 		}
 		return again
 	}
-	out.Kept = len(table.deadLetter) > 0
-	return out
+	end.kept = len(table.deadLetter) > 0
+	return end
 }
 
 var errNotKept = errors.New("sonzaihook: dead letter not kept")

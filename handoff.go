@@ -37,7 +37,7 @@ func handOff(ctx context.Context, runner *once.Runner, enqueue func(context.Cont
 	if err == nil {
 		err = result
 	}
-	if err == nil || callbackOutcome(err).Code == CodeRejected {
+	if err == nil || callbackEnding(err).answer == rejected {
 		return err
 	}
 	return because(ErrQueueUnavailable, textOf(err), err)

@@ -32,7 +32,9 @@ type inbound struct {
 	end     ending      // what became of the run
 }
 
-// ending is an outcome without what every inbound has.
+// ending is how a run ended: what an outcome of it has that the inbound has not. It is
+// small, because what the goroutine of a run needs beyond its first 2 KB of stack is
+// copied for every delivery.
 type ending struct {
 	answer *answer
 	after  time.Duration
@@ -40,7 +42,7 @@ type ending struct {
 	kept   bool
 }
 
-func (o *Outcome) ending() ending { return ending{o.answer, o.RetryAfter, o.Err, o.Kept} }
+func (a *answer) ending(err error) ending { return ending{answer: a, after: a.after, err: err} }
 
 func (e *ending) outcome() Outcome {
 	out := e.answer.outcome(e.err)

@@ -151,17 +151,19 @@ var reasons = []struct {
 
 // errorOutcome returns the outcome for an error of the receiver's. It runs no code
 // of the user's: what may hold an error of the user's is a reasonError.
-func errorOutcome(err error) Outcome {
+func errorOutcome(err error) Outcome { return answerFor(err).outcome(err) }
+
+func answerFor(err error) *answer {
 	known := err
 	if e, ok := err.(*reasonError); ok { //nolint:errorlint // what it wraps is the user's
 		known = e.reason
 	}
 	for _, reason := range reasons {
 		if errors.Is(known, reason.err) {
-			return reason.answer.outcome(err)
+			return reason.answer
 		}
 	}
-	return failed.outcome(err)
+	return failed
 }
 
 // Refusal returns the outcome for an error of [Receiver.Verify].
@@ -196,10 +198,10 @@ func (a *answer) outcome(err error) Outcome {
 
 // final reports whether the platform will not send the delivery again although
 // nothing handled it.
-func (o *Outcome) final() bool { return o.Status >= 400 && o.Status < 500 }
+func (a *answer) final() bool { return a.status >= 400 && a.status < 500 }
 
 // settled reports whether the delivery counts as handled.
-func (o *Outcome) settled() bool { return o.Status < 300 }
+func (a *answer) settled() bool { return a.status < 300 }
 
 // Retry reports whether the delivery should be tried again, and the shortest wait
 // before that. It is what a queue's worker does with an outcome of Dispatch: an

@@ -234,7 +234,7 @@ func (r *Receiver) take(ctx context.Context, in *inbound, table *routeTable) Out
 // chance to keep it. What a deploy may mend is refused for good only if it was kept.
 func (r *Receiver) refuse(ctx context.Context, in *inbound, table *routeTable, err error) Outcome {
 	out := errorOutcome(err)
-	if !out.final() || out.Code == CodeUnauthorized {
+	if !out.answer.final() || out.Code == CodeUnauthorized {
 		return out
 	}
 	if len(table.deadLetter) > 0 {
@@ -271,7 +271,7 @@ func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) 
 	if err == nil {
 		return queued.outcome(nil)
 	}
-	if out := callbackOutcome(err); out.Code == CodeRejected {
+	if callbackEnding(err).answer == rejected {
 		return r.run(ctx, in, table, err)
 	}
 	return errorOutcome(err)

@@ -169,8 +169,8 @@ func (s *settings) validate(in *inbound) error {
 			continue
 		}
 		if err := s.validator.Struct(subject); err != nil {
-			if out := callbackOutcome(err); out.Code == CodePanicked {
-				return out.Err
+			if end := callbackEnding(err); end.answer == panicked {
+				return end.err
 			}
 			return because(ErrInvalid, textOf(err), err)
 		}

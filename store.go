@@ -152,8 +152,7 @@ func ClaimFrom(ctx context.Context) (Claim, bool) {
 // Settles reports whether a receiver would mark a delivery as done whose callbacks
 // returned err: nil, [Ignore] and [Queued].
 func Settles(err error) bool {
-	out := callbackOutcome(err)
-	return out.settled()
+	return callbackEnding(err).answer.settled()
 }
 
 // retention is for how long a handled delivery is recognised. The platform's

@@ -60,34 +60,34 @@ func orElse(err error, text string) error {
 	return err
 }
 
-// callbackOutcome returns the outcome for what a run of the callbacks returned. Only
+// callbackEnding returns the ending for what a run of the callbacks returned. Only
 // a verdict, a panic and a timeout mean something here: a user's error that
 // happens to wrap, say, ErrUndecodable is still an error to be retried.
 //
 // An error whose methods panic is answered like a callback that panics.
-func callbackOutcome(err error) (out Outcome) {
+func callbackEnding(err error) (end ending) {
 	if err == nil {
-		return processed.outcome(nil)
+		return processed.ending(nil)
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			out = panicked.outcome(newPanicError(v))
+			end = panicked.ending(newPanicError(v))
 		}
 	}()
 	_ = err.Error()
 	var p *panicError
 	if errors.As(err, &p) {
-		return panicked.outcome(err)
+		return panicked.ending(err)
 	}
 	var v *verdict
 	if !errors.As(err, &v) || v.settles() && joined(err) {
-		return failed.outcome(err)
+		return failed.ending(err)
 	}
-	out = v.answer.outcome(err)
+	end = v.answer.ending(err)
 	if v.after > 0 {
-		out.RetryAfter = v.after
+		end.after = v.after
 	}
-	return out
+	return end
 }
 
 // joined reports whether an error has others beside it, as after errors.Join: then

@@ -2,8 +2,9 @@
 // events on the same machine in the same run. It prints tables, and writes them
 // to RESULTS.md.
 //
-//	cd bench && go run .                            everything, five to ten minutes
+//	cd bench && go run .                            everything, some ten minutes
 //	cd bench && go run . -only handler,verify       two sections; RESULTS.md stays as it is
+//	cd bench && go run . -only queues -backlog      with a million deliveries that wait, some minutes more
 //	cd bench && go run . -quick                     seconds: proves that everything runs, says nothing of speed
 //
 // From the root of the project the same is "go -C bench run .": the peers are
@@ -12,14 +13,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -34,11 +38,12 @@ func main() {
 }
 
 type config struct {
-	plan  plan
-	only  []string
-	quick bool
-	out   string
-	serve string
+	plan    plan
+	only    []string
+	quick   bool
+	backlog bool
+	out     string
+	serve   string
 }
 
 func parse(args []string) (*config, error) {
@@ -49,6 +54,7 @@ func parse(args []string) (*config, error) {
 	flags.DurationVar(&c.plan.slice, "slice", 12*time.Millisecond, "how long it runs each time")
 	flags.StringVar(&only, "only", "", "run only these sections, by comma: "+strings.Join(sectionNames(), ", "))
 	flags.BoolVar(&c.quick, "quick", false, "run everything once, for a moment, and write nothing: proves that it runs")
+	flags.BoolVar(&c.backlog, "backlog", false, "let the section queues measure a backlog of a million deliveries too, some minutes more")
 	flags.StringVar(&c.out, "out", "RESULTS.md", "the Markdown file to write; empty for none, which is the default with -only")
 	flags.StringVar(&c.serve, "serve", "", "be the server of one contender on loopback; used by the section server")
 	if err := flags.Parse(args); err != nil {
@@ -88,10 +94,21 @@ func run(args []string) error {
 	var markdown bytes.Buffer
 	p := newPaper(os.Stdout, &markdown)
 	p.head(c)
-	b := &bench{config: c, paper: p, progress: os.Stderr}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process
+	shared, err := newServers()
+	if err != nil {
+		return err
+	}
+	defer shared.stop()
+	b := &bench{config: c, ctx: ctx, paper: p, servers: shared, progress: os.Stderr}
 	for _, s := range sections {
 		if len(c.only) > 0 && !slices.Contains(c.only, s.name) {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if err := s.run(b); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -111,7 +128,9 @@ func run(args []string) error {
 // bench is one run of the sections.
 type bench struct {
 	*config
+	ctx      context.Context // ends when the run is interrupted
 	paper    *paper
+	servers  *servers
 	progress io.Writer
 	reached  []reached
 }
@@ -132,8 +151,11 @@ var sections = []section{
 	{"secrets", (*bench).secrets},
 	{"shapes", (*bench).shapes},
 	{"server", (*bench).server},
+	{"projects", (*bench).projects},
+	{"stores", (*bench).stores},
+	{"queues", (*bench).queues},
 }
 
 func sectionNames() []string {
-	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server"}
+	return []string{"verify", "handler", "refusals", "secrets", "shapes", "server", "projects", "stores", "queues"}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -20,11 +21,27 @@ var ours = &contender{
 
 var oursStored = &contender{
 	name:   "sonzaihook, as it comes",
-	about:  "the receiver with every default, the memory store included, which starts empty; every delivery is another event",
+	about:  "the receiver with every default, the memory store included, which has been full for a while, so that each delivery throws out an older one; every delivery is another event",
 	scheme: sonzaiScheme,
 	handler: func(s *sink, _ sonzaihook.EventType, secrets []string) http.Handler {
-		return receiver(s, sonzaihook.Secret(secrets...))
+		return receiver(s, sonzaihook.Secret(secrets...), sonzaihook.WithStore(fullStore()))
 	},
+}
+
+// fullStore returns the default store as it is after a busy day.
+func fullStore() sonzaihook.Store {
+	store := sonzaihook.NewMemoryStore(sonzaihook.DefaultStoreCapacity)
+	ctx := context.Background()
+	for i := range sonzaihook.DefaultStoreCapacity * 11 / 10 {
+		key := "|agent.memory_added|agent_luna|an event of yesterday|" + strconv.Itoa(i)
+		if _, err := store.Claim(ctx, key, "token", time.Minute); err != nil {
+			panic(err)
+		}
+		if err := store.Commit(ctx, key, "token", 72*time.Hour); err != nil {
+			panic(err)
+		}
+	}
+	return store
 }
 
 func oursVerifier() func([]byte, http.Header) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -35,7 +36,8 @@ func (p *paper) head(c *config) {
 	p.write("# sonzaihook beside what one would use instead\n\n" +
 		"Written by `cd bench && go run .`; do not edit.\n\n")
 	p.both("%s, %s, %s/%s. GOMAXPROCS=1. %d rounds, interleaved; each figure is the median of the rounds,\n"+
-		"each ratio the median of the ratios within a round. Times are processor time, save for the real server.\n",
+		"each ratio the median of the ratios within a round. Times are processor time, save for the real server, the stores\n"+
+		"and the queues: these use every processor, share them with their servers, and have fewer and longer rounds.\n",
 		runtime.Version(), processor(), runtime.GOOS, runtime.GOARCH, c.plan.rounds)
 }
 
@@ -53,23 +55,18 @@ func (p *paper) title(name, about string) {
 }
 
 func (p *paper) table(header table.Row, rows []table.Row) {
-	for _, onScreen := range []bool{true, false} {
-		t := table.NewWriter()
-		t.AppendHeader(header)
-		t.AppendRows(rows)
-		var columns []table.ColumnConfig
-		for i := 2; i <= len(header); i++ {
-			columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-		t.SetColumnConfigs(columns)
-		if onScreen {
-			t.SetStyle(table.StyleRounded)
-			t.Style().Format.Header = text.FormatDefault
-			_, _ = fmt.Fprintln(p.screen, t.Render())
-			continue
-		}
-		p.write(t.RenderMarkdown() + "\n")
+	t := table.NewWriter()
+	t.AppendHeader(header)
+	t.AppendRows(rows)
+	var columns []table.ColumnConfig
+	for i := 2; i <= len(header); i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
+	t.SetColumnConfigs(columns)
+	t.SetStyle(table.StyleRounded)
+	t.Style().Format.Header = text.FormatDefault
+	_, _ = fmt.Fprintln(p.screen, t.Render())
+	p.write(markdownTable(header, rows))
 }
 
 // comparison prints times by size, and how they compare with the first row.
@@ -202,10 +199,19 @@ func (p *paper) remember(cs ...*contender) {
 	}
 }
 
+// versioned are parts of the names of the modules whose version is said.
+var versioned = []string{
+	"stripe-go", "svix-webhooks", "standard-webhooks/libraries", "paddle-go-sdk", "PaddleHQ", "go-playground/webhooks", "go-github", "go-json-experiment",
+	"go-redis", "rueidis", "jackc/pgx", "go-sql-driver", "modernc.org/sqlite", "riverqueue/river", "watermill", "goqite",
+}
+
 // notes says who the contenders are.
 func (p *paper) notes() {
-	p.write("\n## Who runs\n\n")
-	for _, c := range p.told {
+	p.write("\n## Who runs\n")
+	for i, c := range p.told {
+		if i == 0 {
+			p.write("\n")
+		}
 		p.write("- **" + c.name + "**: " + c.about + ".\n")
 	}
 	info, ok := debug.ReadBuildInfo()
@@ -214,10 +220,8 @@ func (p *paper) notes() {
 	}
 	p.write("\nVersions:")
 	for _, dep := range info.Deps {
-		for _, named := range []string{"stripe-go", "svix", "standard-webhooks", "paddle", "go-playground", "go-github", "go-json-experiment"} {
-			if strings.Contains(dep.Path, named) {
-				p.write(" `" + dep.Path + "` " + dep.Version + ";")
-			}
+		if slices.ContainsFunc(versioned, func(named string) bool { return strings.Contains(dep.Path, named) }) {
+			p.write(" `" + dep.Path + "` " + dep.Version + ";")
 		}
 	}
 	p.write(" the rest is the standard library.\n")

@@ -32,6 +32,7 @@ type world struct {
 	closed chan struct{}
 
 	mu     sync.Mutex
+	over   bool // no member is born any more
 	slots  [3]*member
 	next   int
 	h      History
@@ -100,12 +101,14 @@ func (w *world) buried(m *member) {
 	delay := time.Duration(w.pickAt.Int64N(int64(500 * time.Millisecond)))
 	for i := range w.slots {
 		if w.slots[i] == m {
-			w.waits.Go(func() {
+			go func() { // a run that nobody waits for any more can bury its member
 				time.Sleep(delay)
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				w.slots[i] = w.born()
-			})
+				if !w.over {
+					w.slots[i] = w.born()
+				}
+			}()
 		}
 	}
 }
@@ -234,12 +237,18 @@ func runWorld(t *testing.T, seed uint64, c worldConfig) Verdict {
 	p.run(ctx)
 	close(w.closed)
 	w.waits.Wait()
-	for _, m := range w.slots {
+	w.mu.Lock()
+	w.over = true
+	last := w.slots
+	w.mu.Unlock()
+	for _, m := range last {
 		require.NoError(t, m.hooks.Shutdown(t.Context()))
 	}
 	// A dead receiver cannot be shut down. Its runs hang, and its commits reach no
 	// store and are tried again until the lease is over; the bubble must outlive that.
 	time.Sleep(2*w.lease + w.hang + 2*w.lease + time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.h.Answers = p.answers
 	return Check(w.h)
 }

@@ -143,7 +143,7 @@ func (m Match) Exclusive() bool { return m.ring.exclusive(m.Key) }
 
 // Allows reports whether the secret may sign deliveries of a type.
 func (m Match) Allows(typ string) bool {
-	return m.ring.holds(typ, m.digest) || m.ring.holds(Any, m.digest)
+	return m.Type == typ || m.Type == Any || m.ring.holds(typ, m.digest) || m.ring.holds(Any, m.digest)
 }
 
 // Verify returns the key that signed the body, or why there is none. A delivery
