@@ -36,7 +36,7 @@ func TestTheDashboardFollowsGrafanasSchema(t *testing.T) {
 
 // readStrictly reads a dashboard. The SDK returns a list of errors also where it
 // is empty.
-func readStrictly(text string) (d schema.Dashboard, err error) {
+func readStrictly(text string) (d schema.Dashboard, err error) { //nolint:staticcheck // the older kind of file, which every Grafana imports
 	for _, err := range []error{d.UnmarshalJSONStrict([]byte(text)), d.Validate()} {
 		var found cog.BuildErrors
 		if err != nil && (!errors.As(err, &found) || len(found) > 0) {
