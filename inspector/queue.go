@@ -74,10 +74,10 @@ func (i *Inspector) place(ctx context.Context, r *record, runs []copyRow) *queue
 	q := place.state()
 	q.Facts = append(q.Facts, i.line("Attempts", fmt.Sprint(place.Attempts)))
 	if !place.EnqueuedAt.IsZero() {
-		q.Facts = append(q.Facts, i.line("In the queue for", span(max(i.time().Sub(place.EnqueuedAt), 0))))
+		q.Facts = append(q.Facts, i.line("Waited", span(max(i.time().Sub(place.EnqueuedAt), 0))))
 	}
 	if wait := place.Due.Sub(i.time()); !place.Due.IsZero() && !place.Dead && !place.Running && wait > 0 {
-		q.Facts = append(q.Facts, i.line("Next attempt", "in "+span(wait)))
+		q.Facts = append(q.Facts, i.line("Next try", "in "+span(wait)))
 	}
 	if place.Reason != "" {
 		q.Facts = append(q.Facts, i.line("Reason", place.Reason))

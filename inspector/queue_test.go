@@ -66,7 +66,7 @@ func TestADeliveryOfAQueueSaysWhereItStands(t *testing.T) {
 	<-started
 	shows(`<span class="status">running</span>`)
 	goOn <- errors.New("the model is away, " + hooktest.Secret)
-	shows(`<span class="status">retry</span>`, "Next attempt", "the model is away")
+	shows(`<span class="status">retry</span>`, "Next try", "the model is away")
 	require.NotContains(t, d.get("/deliveries/1").Body.String(), hooktest.Secret)
 	<-started
 	goOn <- errors.New("still away")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -36,7 +37,7 @@ func TestADeliveryThatWasHandedOffShowsItsPlace(t *testing.T) {
 		"retry": {Attempts: 1, EnqueuedAt: time.Now().Add(-time.Minute), Due: time.Now().Add(time.Minute), Reason: "no model"}, "done": nil,
 	} {
 		place.Store(at)
-		b := s.open("/deliveries/1")
+		b := s.open("/deliveries/1", chromedp.EmulateViewport(1180, 820))
 		require.Contains(t, b.text(".outcome"), "202")
 		require.Equal(t, state, b.text(".place .status"))
 		require.GreaterOrEqual(t, eval[float64](b, contrast), 4.5, state)
