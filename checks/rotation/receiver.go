@@ -6,21 +6,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/redishook"
+	"github.com/sonzaihook/sonzaihook/checks/internal/fleet"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
@@ -49,16 +47,13 @@ const (
 // points are the points, in the order in which the table shows them.
 var points = []string{beforeSave, afterSave, midRun, afterRun}
 
-// orders is the configuration of a receiver process.
+// orders is what all receiver processes are told.
 type orders struct {
-	ID       int      `json:"id"`
 	Redis    string   `json:"redis"`
 	Platform string   `json:"platform"`
 	Dir      string   `json:"dir"` // with a directory of secrets for each project, and the journals
 	Projects []string `json:"projects"`
 	Quiet    bool     `json:"quiet"` // the flaw
-	Point    string   `json:"point"` // where it is killed; empty: nowhere
-	After    int      `json:"after"` // how many passes of the point it survives
 }
 
 // entry is a line of a journal: a run that began or finished.
@@ -79,8 +74,9 @@ func (quietStore) Local() bool { return true }
 // itself at the point that its orders name.
 func serveReceiver() error {
 	var o orders
-	if err := json.Unmarshal([]byte(os.Getenv(receiverEnv)), &o); err != nil {
-		return fmt.Errorf("rotation: orders: %w", err)
+	told, err := fleet.Told(receiverEnv, &o)
+	if err != nil {
+		return err
 	}
 	client := redis.NewClient(&redis.Options{Addr: o.Redis, ContextTimeoutEnabled: true, PoolSize: 64})
 	defer client.Close()
@@ -97,8 +93,8 @@ func serveReceiver() error {
 	if err != nil {
 		return err
 	}
-	pass := killer(o.Point, o.After)
-	if err := work(hooks, o, pass); err != nil {
+	pass := told.Killer()
+	if err := work(hooks, o.Dir, told.ID, pass); err != nil {
 		return err
 	}
 	api, err := sonzaiapi.New(simulator.DefaultAPIKey, sonzaiapi.WithBaseURL(o.Platform))
@@ -125,33 +121,19 @@ func serveReceiver() error {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("rotation: %w", err)
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the starter
-		_ = hooks.Shutdown(ctx)
-		_ = server.Shutdown(ctx)
-	}()
-	fmt.Println(listener.Addr()) // the starter reads it
-	if err := server.Serve(listener); err != http.ErrServerClosed {
-		return fmt.Errorf("rotation: %w", err)
-	}
-	return nil
+	return fleet.Serve(mux, hooks.Shutdown)
 }
 
 // work registers a callback that notes its beginning and its end in a journal.
-func work(hooks *sonzaihook.Receiver, o orders, pass func(string)) error {
-	file, err := os.OpenFile(journalName(o.Dir, o.ID), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+func work(hooks *sonzaihook.Receiver, dir string, instance int, pass func(string)) error {
+	file, err := os.OpenFile(journalName(dir, instance), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("rotation: journal: %w", err)
 	}
 	var mu sync.Mutex
 	runs := 0
 	note := func(e entry) error {
-		e.Instance = o.ID
+		e.Instance = instance
 		line, err := json.Marshal(e)
 		if err != nil {
 			return err
@@ -215,23 +197,6 @@ func saveSecret(dir, project string, name sonzaihook.EventType, secret string) e
 		return err
 	}
 	return os.Rename(temporary, file)
-}
-
-// killer returns a function that kills the process when it has passed a point so
-// many times.
-func killer(point string, after int) func(string) {
-	var mu sync.Mutex
-	return func(at string) {
-		if at != point {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if after--; after < 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // nothing after this point may happen
-		}
-	}
 }
 
 func journalName(dir string, id int) string {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/checks/internal/fleet"
 	"github.com/sonzaihook/sonzaihook/internal/redisserver"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
@@ -91,14 +92,12 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	defer w.sim.Close()
 	platform := httptest.NewServer(w.sim)
 	defer platform.Close()
-	w.fleet = &fleet{
-		orders: orders{Redis: server.Addr(), Platform: platform.URL, Dir: c.Dir, Projects: w.projects, Quiet: c.Quiet},
-		rng:    rand.New(rand.NewPCG(c.Seed, 1)), addrs: make([]string, c.Instances), killed: map[int]string{},
+	w.fleet, err = fleet.New(receiverEnv, c.Instances, c.Seed, c.kills(),
+		orders{Redis: server.Addr(), Platform: platform.URL, Dir: c.Dir, Projects: w.projects, Quiet: c.Quiet})
+	if err != nil {
+		return Report{}, err
 	}
-	for i := range c.Kills {
-		w.fleet.points = append(w.fleet.points, points[i%len(points)])
-	}
-	balancer := httptest.NewServer(w.fleet.balancer())
+	balancer := httptest.NewServer(w.fleet.Balancer())
 	defer balancer.Close()
 	w.address = balancer.URL
 	if err := w.register(ctx, platform.URL); err != nil {
@@ -111,12 +110,27 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	return w.report, w.judge()
 }
 
+// kills has each point as often as the others. The points of a rotation are passed
+// once in two seconds, those of a run many times.
+func (c Config) kills() []fleet.Kill {
+	rng := rand.New(rand.NewPCG(c.Seed, 3))
+	var kills []fleet.Kill
+	for i := range c.Kills {
+		k := fleet.Kill{Point: points[i%len(points)], After: rng.IntN(3)}
+		if k.Point == midRun || k.Point == afterRun {
+			k.After = 20 + rng.IntN(200)
+		}
+		kills = append(kills, k)
+	}
+	return kills
+}
+
 // world is one run.
 type world struct {
 	Config
 	projects []string
 	sim      *simulator.Simulator
-	fleet    *fleet
+	fleet    *fleet.Fleet
 	address  string
 	events   []string // that happened; of the goroutine that emits
 
@@ -150,9 +164,8 @@ func (w *world) register(ctx context.Context, platform string) error {
 // platform has nothing left to deliver.
 func (w *world) live(ctx context.Context) error {
 	fleetCtx, endFleet := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() { w.fleet.run(fleetCtx) })
-	defer running.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- w.fleet.Run(fleetCtx) }()
 	defer endFleet()
 
 	busy, enough := context.WithTimeout(ctx, w.For)
@@ -173,8 +186,7 @@ func (w *world) live(ctx context.Context) error {
 		return err
 	}
 	endFleet()
-	running.Wait()
-	return errors.Join(w.fleet.err, ctx.Err())
+	return errors.Join(<-ended, ctx.Err())
 }
 
 // emit lets an event happen in some project, again and again.
@@ -232,7 +244,7 @@ func (w *world) rotateUntilDone(ctx context.Context, project string) bool {
 
 // rotateOnce asks some instance to rotate the secret of a project.
 func (w *world) rotateOnce(ctx context.Context, project string) error {
-	addr := w.fleet.pick()
+	addr := w.fleet.Addr()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/rotate/"+project, nil)
 	if err != nil || addr == "" {
 		return errors.Join(errors.New("rotation: no instance runs"), err)
@@ -279,7 +291,7 @@ func (w *world) forge(ctx context.Context) {
 func (w *world) judge() error {
 	r := &w.report
 	r.Events = len(w.events)
-	for _, point := range w.fleet.killed {
+	for _, point := range w.fleet.Killed() {
 		r.Kills[point]++
 	}
 	for status, n := range r.Forged {
@@ -297,7 +309,7 @@ func (w *world) judge() error {
 		}
 	}
 	finished := map[string][]int{} // instances, by event
-	for id := range w.fleet.last {
+	for id := range w.fleet.Last() {
 		entries, err := readJournal(w.Dir, id+1)
 		if err != nil {
 			return err
@@ -315,7 +327,7 @@ func (w *world) judge() error {
 			continue
 		}
 		for _, instance := range by[:len(by)-1] {
-			if _, killed := w.fleet.killed[instance]; killed {
+			if _, killed := w.fleet.Killed()[instance]; killed {
 				r.Reruns++
 			} else {
 				r.Twice++
