@@ -1,7 +1,7 @@
-.PHONY: help build test race lint api fuzz bench microbench cover demo checks proof proof-rotation crowd json-suite
+.PHONY: help build test race lint api fuzz bench microbench cover demo checks proof proof-rotation proof-sql proof-queue crowd json-suite
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile everything
 	go build ./...
@@ -41,6 +41,12 @@ proof: ## try to break the promise: 3 receiver processes, a real redis-server, k
 
 proof-rotation: ## rotate the secrets of 20 projects in 3 receiver processes, and kill them
 	go -C checks run ./rotation
+
+proof-sql: ## count the rows of 2,000 events in each database, under kills
+	go -C checks run ./exactlyonce
+
+proof-queue: ## the same for 5,000 events that go through a queue
+	go -C checks run ./exactlyonce -queue -events 5000 -spread 2m
 
 crowd: ## put 10,000 slow clients of each kind before a receiver and measure its memory
 	go -C checks run ./crowd

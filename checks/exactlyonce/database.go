@@ -21,6 +21,9 @@ import (
 // Databases are the names of what the check runs on.
 var Databases = []string{"postgres", "pgx", "mariadb", "sqlite"}
 
+// queued are those that the queue of sqlhook runs on.
+var queued = []string{"postgres", "mariadb", "sqlite"}
+
 // server is a database server that can be killed. SQLite has none.
 type server interface {
 	Kill()

@@ -57,7 +57,7 @@ func TestThereIsOneRowForEachEvent(t *testing.T) {
 }
 
 func TestThereIsOneRowForEachEventThatWasQueued(t *testing.T) {
-	for _, database := range []string{"postgres", "mariadb", "sqlite"} {
+	for _, database := range queued {
 		t.Run(database, func(t *testing.T) {
 			r := run(t, short(t, database, true))
 			require.NoError(t, r.Held())
@@ -69,20 +69,26 @@ func TestThereIsOneRowForEachEventThatWasQueued(t *testing.T) {
 
 func TestEachFlawIsFoundOut(t *testing.T) {
 	for _, test := range []struct {
-		flaw  Flaw
-		queue bool
-		found func(Report) int
+		flaw     Flaw
+		database string
+		queue    bool
+		point    string // where a kill shows it
+		found    func(Report) int
 	}{
-		{MarksFirst, false, func(r Report) int { return r.Lost }},
-		{CommitsOutside, false, func(r Report) int { return r.Doubled }},
-		{WithoutFence, false, func(r Report) int { return r.Doubled }},
-		{CommitsOutside, true, func(r Report) int { return r.Doubled }},
-		{AnswersEarly, true, func(r Report) int { return r.Lost }},
+		{MarksFirst, "sqlite", false, beforeWrite, func(r Report) int { return r.Lost }},
+		{CommitsOutside, "sqlite", false, afterWrite, func(r Report) int { return r.Doubled }},
+		{WithoutFence, "postgres", false, beforeCommit, func(r Report) int { return r.Doubled }},
+		{CommitsOutside, "postgres", true, beforeCommit, func(r Report) int { return r.Doubled }},
+		{AnswersEarly, "sqlite", true, afterAnswer, func(r Report) int { return r.Lost }},
 	} {
 		t.Run(fmt.Sprint(test.flaw, ", queue ", test.queue), func(t *testing.T) {
-			c := short(t, "sqlite", test.queue)
-			c.Flaw, c.Events, c.Kills, c.Freezes = test.flaw, 150, 3*len(points(test.queue)), 2
+			c := short(t, test.database, test.queue)
+			c.Flaw, c.Points, c.Events, c.Kills, c.Freezes, c.Crashes = test.flaw, []string{test.point}, 150, 12, 2, 0
+			if test.flaw == AnswersEarly {
+				c.Copies = 1 // another copy would be queued
+			}
 			r := run(t, c)
+			t.Logf("%+v", r)
 			require.Positive(t, test.found(r), "%+v", r)
 		})
 	}

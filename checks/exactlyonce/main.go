@@ -31,7 +31,7 @@ func prove() error {
 		return serveReceiver()
 	}
 	c := Config{Copies: 3, Instances: 3, Lease: 2 * time.Second}
-	databases := flag.String("databases", strings.Join(Databases, ","), "what to run on")
+	databases := flag.String("databases", "", "what to run on; empty for all")
 	flag.Uint64Var(&c.Seed, "seed", rand.Uint64(), "where the faults come from; random unless given")
 	flag.BoolVar(&c.Queue, "queue", false, "hand the deliveries to sqlhook's queue")
 	flag.IntVar(&c.Events, "events", 2000, "events to send, each in three copies")
@@ -41,6 +41,12 @@ func prove() error {
 	flag.IntVar(&c.Crashes, "crashes", 6, "how often the database is killed and restarted")
 	asJSON := flag.Bool("json", false, "print the reports as JSON")
 	flag.Parse()
+	if *databases == "" {
+		*databases = strings.Join(Databases, ",")
+		if c.Queue {
+			*databases = strings.Join(queued, ",")
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var reports []Report

@@ -5,9 +5,12 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,10 +41,11 @@ const (
 	beforeCommit  = "killed before the commit"
 	afterCommit   = "killed after the commit"
 	beforeAnswer  = "killed before the answer"
+	afterAnswer   = "killed after the answer"
 )
 
 func points(queue bool) []string {
-	run := []string{beforeClaim, afterClaim, beforeWrite, afterWrite, beforeCommit, afterCommit, beforeAnswer}
+	run := []string{beforeClaim, afterClaim, beforeWrite, afterWrite, beforeCommit, afterCommit, beforeAnswer, afterAnswer}
 	if queue {
 		return append([]string{beforeEnqueue, afterEnqueue}, run...)
 	}
@@ -109,7 +113,7 @@ func (p *process) serve(pool *pgxpool.Pool) error {
 	}
 	queue := p.store.Queue("events", sqlhook.WithQueueLease(p.Lease), sqlhook.WithBackoff(50*time.Millisecond, time.Second), sqlhook.WithPoll(100*time.Millisecond), sqlhook.WithAttempts(1000))
 	options := []sonzaihook.Option{
-		sonzaihook.WithStore(&steps{Store: store, p: p}), sonzaihook.WithLease(p.Lease), sonzaihook.WithMaxInFlight(16), sonzaihook.WithLogger(quiet),
+		sonzaihook.WithStore(&steps{Store: store, p: p, known: map[string]bool{}}), sonzaihook.WithLease(p.Lease), sonzaihook.WithMaxInFlight(16), sonzaihook.WithLogger(quiet),
 	}
 	if p.Queue {
 		options = append(options, sonzaihook.WithHandOff(p.enqueue(queue)))
@@ -146,8 +150,7 @@ func (p *process) serve(pool *pgxpool.Pool) error {
 	}()
 	return fleet.Serve(p.answering(hooks), func(ctx context.Context) error {
 		stop()
-		<-worked
-		return hooks.Shutdown(ctx)
+		return errors.Join(<-worked, hooks.Shutdown(ctx))
 	})
 }
 
@@ -180,17 +183,31 @@ func (p *process) after(next sonzaihook.Handler) sonzaihook.Handler {
 func (p *process) before(next sonzaihook.Handler) sonzaihook.Handler {
 	return func(ctx context.Context, d *sonzaihook.Delivery) error {
 		err := next(ctx, d)
-		p.linger()
+		p.linger(ctx)
 		p.pass(beforeCommit)
 		return err
 	}
 }
 
-// linger takes a moment with a transaction that is open.
-func (p *process) linger() {
-	if p.Database != "sqlite" { // where it keeps all others waiting
-		time.Sleep(rand.N(10 * time.Millisecond))
+// linger takes a moment with a transaction that is open; a run whose lease cannot be
+// renewed takes longer than that, and does not look at its context.
+func (p *process) linger(ctx context.Context) {
+	if p.Database == "sqlite" { // where it keeps all others waiting
+		return
 	}
+	claim, _ := sonzaihook.ClaimFrom(ctx)
+	if p.unrenewable(claim.Token) {
+		time.Sleep(p.Lease + p.Lease/2)
+		return
+	}
+	time.Sleep(rand.N(10 * time.Millisecond))
+}
+
+// unrenewable is a tenth of the claims.
+func (p *process) unrenewable(token string) bool {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(token))
+	return token != "" && hash.Sum32()%10 == 0
 }
 
 // marksFirst is a flaw: what is killed after it is done without an effect.
@@ -227,13 +244,14 @@ func (p *process) inPgxTx(ctx context.Context, event string) error {
 }
 
 // apart writes the effect in a transaction that knows nothing of "done". With the flaw
-// of a missing fence it is "done" there too, whoever holds the claim by then.
+// of a missing fence it commits whoever holds the claim by then.
 func (p *process) apart(ctx context.Context, event string) error {
 	if p.Flaw != WithoutFence {
 		_, err := p.db.ExecContext(ctx, insertEffect(p.Database), event, p.id)
 		return err
 	}
 	claim, _ := sonzaihook.ClaimFrom(ctx)
+	slow := ctx
 	ctx = context.WithoutCancel(ctx) // it does not look whether the claim is lost
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -243,12 +261,12 @@ func (p *process) apart(ctx context.Context, event string) error {
 	if _, err := tx.ExecContext(ctx, insertEffect(p.Database), event, p.id); err != nil {
 		return err
 	}
-	p.linger()
-	time.Sleep(20 * time.Millisecond)
-	if err := p.store.Commit(ctx, claim.Key, claim.Token, claim.Keep); err != nil {
-		_ = err // the fence would roll back
+	p.linger(slow)
+	if err := tx.Commit(); err != nil {
+		return err
 	}
-	return tx.Commit()
+	_ = p.store.Commit(ctx, claim.Key, claim.Token, claim.Keep) // too late for a fence
+	return nil
 }
 
 // answering passes the last point.
@@ -258,6 +276,7 @@ func (p *process) answering(next http.Handler) http.Handler {
 		next.ServeHTTP(buffered, r)
 		p.pass(beforeAnswer)
 		buffered.send()
+		p.pass(afterAnswer)
 	})
 }
 
@@ -276,16 +295,34 @@ func (b *bufferedAnswer) Write(p []byte) (int, error) {
 func (b *bufferedAnswer) send() {
 	b.ResponseWriter.WriteHeader(b.status)
 	_, _ = b.ResponseWriter.Write(b.body) // the platform hears it or sends again
+	_ = http.NewResponseController(b.ResponseWriter).Flush()
 }
 
 // steps passes the points round the claim.
 type steps struct {
 	sonzaihook.Store
 	p *process
+
+	mu    sync.Mutex
+	known map[string]bool // tokens
+}
+
+var errUnreachable = errors.New("exactlyonce: the database cannot be reached")
+
+// renewal reports whether a token has claimed before.
+func (s *steps) renewal(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.known[token]
+	s.known[token] = true
+	return known
 }
 
 // Claim implements sonzaihook.Store.
 func (s *steps) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
+	if s.renewal(token) && s.p.unrenewable(token) {
+		return 0, errUnreachable
+	}
 	s.p.pass(beforeClaim)
 	state, err := s.Store.Claim(ctx, key, token, lease)
 	if err == nil && state == sonzaihook.Claimed {

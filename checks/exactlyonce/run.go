@@ -29,9 +29,10 @@ type Config struct {
 	Instances int
 	Spread    time.Duration // over which the events are sent for the first time
 	Lease     time.Duration
-	Kills     int // of processes
-	Freezes   int // of processes, for longer than a lease
-	Crashes   int // of the database
+	Kills     int      // of processes
+	Points    []string // at which they are killed; nil: at all
+	Freezes   int      // of processes, for longer than a lease
+	Crashes   int      // of the database
 	Flaw      Flaw
 	Dir       string
 	Progress  func(taken, copies int)
@@ -118,10 +119,13 @@ func Run(ctx context.Context, c Config) (Report, error) {
 // kills has each point as often as the others.
 func (c Config) kills() []fleet.Kill {
 	rng := rand.New(rand.NewPCG(c.Seed, 3))
-	all := points(c.Queue)
+	all := c.Points
+	if all == nil {
+		all = points(c.Queue)
+	}
 	var kills []fleet.Kill
 	for i := range c.Kills {
-		kills = append(kills, fleet.Kill{Point: all[i%len(all)], After: 2 + rng.IntN(30)})
+		kills = append(kills, fleet.Kill{Point: all[i%len(all)], After: 2 + rng.IntN(20)})
 	}
 	rng.Shuffle(len(kills), func(i, j int) { kills[i], kills[j] = kills[j], kills[i] })
 	return kills
