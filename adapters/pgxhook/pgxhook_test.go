@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,7 +29,13 @@ var (
 	opened atomic.Int64
 )
 
-func TestMain(m *testing.M) { os.Exit(withServer(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil { // most tests wait for a lease to end
+		panic(err)
+	}
+	os.Exit(withServer(m))
+}
 
 func withServer(m *testing.M) int {
 	var err error

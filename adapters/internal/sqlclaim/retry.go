@@ -14,13 +14,19 @@ const (
 )
 
 // Retry calls until the database does not ask for the same once more, or the
-// context ends.
+// context ends. Then it returns what the database asked, also where the context has
+// cut the last call short: that says why there was no time left.
 func Retry(ctx context.Context, call func() error) error {
+	var asked error
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		err := call()
 		if kind := KindOf(err); kind != Again && kind != Busy {
+			if err != nil && ctx.Err() != nil && asked != nil {
+				return asked
+			}
 			return err
 		}
+		asked = err
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-timer.C:
