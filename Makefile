@@ -1,4 +1,4 @@
-.PHONY: help build test race lint api fuzz bench microbench cover demo checks proof proof-rotation proof-sql proof-queue crowd json-suite
+.PHONY: help build test race lint api release fuzz bench microbench cover demo checks proof proof-rotation proof-sql proof-queue crowd json-suite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ lint: ## check format and style
 
 api: ## write the listing of what is exported anew, in api/
 	go run ./internal/apilist -write
+
+release: ## build the commands for each system into dist/, with checksums and an SBOM
+	.ci/release
 
 fuzz: ## fuzz each target for 20 seconds
 	.ci/fuzz 20s

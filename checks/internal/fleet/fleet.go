@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -204,6 +205,7 @@ func (f *Fleet) Last() int { return f.last }
 // Balancer hands each request to some process, and answers 502 where none answers.
 func (f *Fleet) Balancer() http.Handler {
 	return &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // connections break on purpose
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", f.Addr()
 		},
