@@ -1,8 +1,6 @@
 package sonzaihook
 
 import (
-	"time"
-
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
@@ -30,24 +28,6 @@ type inbound struct {
 	table   *routeTable // what was registered when the run began
 	refused error       // why no callback may run and only the dead letter is left
 	end     ending      // what became of the run
-}
-
-// ending is how a run ended: what an outcome of it has that the inbound has not. It is
-// small, because what the goroutine of a run needs beyond its first 2 KB of stack is
-// copied for every delivery.
-type ending struct {
-	answer *answer
-	after  time.Duration
-	err    error
-	kept   bool
-}
-
-func (a *answer) ending(err error) ending { return ending{answer: a, after: a.after, err: err} }
-
-func (e *ending) outcome() Outcome {
-	out := e.answer.outcome(e.err)
-	out.RetryAfter, out.Kept = e.after, e.kept
-	return out
 }
 
 // signed reports whether a secret verified the delivery.

@@ -196,6 +196,24 @@ func (a *answer) outcome(err error) Outcome {
 	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err, answer: a}
 }
 
+// ending is how a run ended: what an outcome of it has that the inbound has not. It is
+// small, because what the goroutine of a run needs beyond its first 2 KB of stack is
+// copied for every delivery.
+type ending struct {
+	answer *answer
+	after  time.Duration
+	err    error
+	kept   bool
+}
+
+func (a *answer) ending(err error) ending { return ending{answer: a, after: a.after, err: err} }
+
+func (e *ending) outcome() Outcome {
+	out := e.answer.outcome(e.err)
+	out.RetryAfter, out.Kept = e.after, e.kept
+	return out
+}
+
 // final reports whether the platform will not send the delivery again although
 // nothing handled it.
 func (a *answer) final() bool { return a.status >= 400 && a.status < 500 }

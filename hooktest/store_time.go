@@ -32,6 +32,17 @@ var timeParts = []storePart{
 		t.claims("k", "c", longTime, sonzaihook.InFlight)
 		t.commits("k", "b", longTime)
 	}},
+	{"a former holder's commit of what another has done is nil or names the lost lease", func(t *storeTest) {
+		t.claims("k", "a", shortTime, sonzaihook.Claimed)
+		time.Sleep(pause)
+		t.claims("k", "b", longTime, sonzaihook.Claimed)
+		t.commits("k", "b", longTime)
+		// RunInTx has the case of a commit in the transaction of the work, which must fail.
+		if err := t.store.Commit(t.Context(), "k", "a", longTime); err != nil {
+			t.fails("Commit", err, sonzaihook.ErrLeaseLost)
+		}
+		t.claims("k", "c", longTime, sonzaihook.Done)
+	}},
 	{"a late commit counts if nobody took over", func(t *storeTest) {
 		t.claims("k", "a", shortTime, sonzaihook.Claimed)
 		time.Sleep(pause)

@@ -35,7 +35,7 @@ func prove() error {
 	flag.Uint64Var(&c.Seed, "seed", rand.Uint64(), "where the faults come from; random unless given")
 	flag.BoolVar(&c.Queue, "queue", false, "hand the deliveries to sqlhook's queue")
 	flag.IntVar(&c.Events, "events", 2000, "events to send, each in three copies")
-	flag.DurationVar(&c.Spread, "spread", time.Minute, "over which time the events are sent")
+	flag.DurationVar(&c.Spread, "spread", 40*time.Second, "over which time the events are sent")
 	flag.IntVar(&c.Kills, "kills", 35, "how many processes are killed")
 	flag.IntVar(&c.Freezes, "freezes", 8, "how many are stopped for longer than a lease")
 	flag.IntVar(&c.Crashes, "crashes", 6, "how often the database is killed and restarted")
