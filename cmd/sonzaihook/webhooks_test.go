@@ -190,9 +190,9 @@ func TestTimesAreWrittenForPeople(t *testing.T) {
 	p := platform{console: &console.Console{Now: func() time.Time { return testNow }}}
 	for text, want := range map[string]string{
 		testNow.Format(time.RFC3339):                        "now",
-		testNow.Add(-59 * time.Second).Format(time.RFC3339): "59 s ago",
-		testNow.Add(-90 * time.Second).Format(time.RFC3339): "1 min ago",
-		testNow.Add(-47 * time.Hour).Format(time.RFC3339):   "47 h ago",
+		testNow.Add(-59 * time.Second).Format(time.RFC3339): "59 seconds ago",
+		testNow.Add(-90 * time.Second).Format(time.RFC3339): "1 minute ago",
+		testNow.Add(-23 * time.Hour).Format(time.RFC3339):   "23 hours ago",
 		testNow.Add(-72 * time.Hour).Format(time.RFC3339):   "3 days ago",
 		"2024-02-29T08:00:00Z":                              "2024-02-29 08:00Z",
 		"2100-01-01T00:00:00Z":                              "2100-01-01 00:00Z",

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 )
 
 // Clean returns a text on one line in which nothing can drive a terminal or change
@@ -66,12 +69,7 @@ func Printable(r rune) rune {
 }
 
 // Counted writes a number of things: "1 problem", "2 problems".
-func Counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func Counted(n int, thing string) string { return english.Plural(n, thing, "") }
 
 // Milliseconds writes a duration as people compare them: "0.84 ms", "12 ms".
 func Milliseconds(d time.Duration) string {
@@ -90,17 +88,9 @@ func InMS(d time.Duration) float64 { return float64(d) / float64(time.Millisecon
 
 // Ago writes a time for people: how long ago it was, or the day.
 func (c *Console) Ago(t time.Time) string {
-	switch past := c.Now().Sub(t); {
-	case past < 0, past > 14*24*time.Hour:
+	now := c.Now()
+	if past := now.Sub(t); past < 0 || past > 14*24*time.Hour {
 		return t.UTC().Format("2006-01-02 15:04Z")
-	case past > 48*time.Hour:
-		return fmt.Sprintf("%d days ago", int(past.Hours()/24))
-	case past > time.Hour:
-		return fmt.Sprintf("%d h ago", int(past.Hours()))
-	case past > time.Minute:
-		return fmt.Sprintf("%d min ago", int(past.Minutes()))
-	case past > time.Second:
-		return fmt.Sprintf("%d s ago", int(past.Seconds()))
 	}
-	return "now"
+	return humanize.RelTime(t, now, "ago", "from now")
 }
