@@ -31,7 +31,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "5"); err != nil { // most tests wait for a lease to end
+	if err := flag.Set("test.parallel", "3"); err != nil { // most tests wait for a lease to end
 		panic(err)
 	}
 	os.Exit(withServer(m))

@@ -118,8 +118,8 @@ func TestEveryIsolationLevelWritesOnce(t *testing.T) {
 			t.Run(level.String(), func(t *testing.T) {
 				t.Parallel()
 				// A lease that is renewed while the transaction is open.
-				w := newWorld(t, d, &sql.TxOptions{Isolation: level}, sonzaihook.WithLease(300*time.Millisecond))
-				w.then(func(ctx context.Context, _ *sql.Tx) error { return pauseFor(ctx, time.Second) })
+				w := newWorld(t, d, &sql.TxOptions{Isolation: level}, sonzaihook.WithLease(time.Second))
+				w.then(func(ctx context.Context, _ *sql.Tx) error { return pauseFor(ctx, 2*time.Second) })
 				require.Equal(t, http.StatusOK, deliver(t, w.hooks, 1))
 				require.Equal(t, http.StatusOK, deliver(t, w.hooks, 1))
 				require.Equal(t, 1, countEffects(t, w.db))
