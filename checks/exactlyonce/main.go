@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/checks/internal/show"
 )
 
 func main() {
@@ -58,9 +58,7 @@ func prove() error {
 		reports = append(reports, r)
 	}
 	if *asJSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		if err := out.Encode(reports); err != nil {
+		if err := show.JSON(reports); err != nil {
 			return err
 		}
 	} else if err := writeTable(os.Stdout, reports); err != nil {
@@ -81,23 +79,8 @@ func proveOn(ctx context.Context, c Config, name string) (Report, error) {
 	}
 	defer os.RemoveAll(dir)
 	c.Dir, c.Database = dir, name
-	c.Progress = progress(name)
+	c.Progress = show.Progress(name)
 	return Run(ctx, c)
-}
-
-// progress returns a function that draws a line that counts up, or nil if the
-// standard error is no terminal.
-func progress(name string) func(taken, copies int) {
-	info, err := os.Stderr.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	return func(taken, copies int) {
-		fmt.Fprintf(os.Stderr, "\r%s: %d of %d copies taken", name, taken, copies)
-		if taken == copies {
-			fmt.Fprint(os.Stderr, "\r\033[K")
-		}
-	}
 }
 
 // writeTable writes the reports for people, a column each.

@@ -282,8 +282,8 @@ func pause(ctx context.Context, d time.Duration) {
 // judge compares the rows with the events.
 func (w *world) judge(rows map[string]int) {
 	r := &w.report
-	for _, point := range w.fleet.Killed() {
-		r.Kills[point]++
+	for _, death := range w.fleet.Killed() {
+		r.Kills[death.Point]++
 	}
 	for i := range w.Events {
 		n := rows[eventName(i)]

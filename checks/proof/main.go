@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/sonzaihook/sonzaihook/checks/internal/show"
 )
 
 func main() {
@@ -51,34 +52,17 @@ func prove() error {
 		defer os.RemoveAll(dir)
 		c.Dir = dir
 	}
-	c.Progress = progress()
+	c.Progress = show.Progress("proof")
 	r, err := Run(ctx, c)
 	if err != nil {
 		return fmt.Errorf("seed %d: %w", c.Seed, err)
 	}
 	if *asJSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		if err := out.Encode(r); err != nil {
+		if err := show.JSON(r); err != nil {
 			return err
 		}
 	} else if err := r.WriteTable(os.Stdout); err != nil {
 		return err
 	}
 	return r.Held()
-}
-
-// progress returns a function that draws a line that counts up, or nil if the
-// standard error is no terminal.
-func progress() func(taken, copies int) {
-	info, err := os.Stderr.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	return func(taken, copies int) {
-		fmt.Fprintf(os.Stderr, "\r%d of %d copies taken", taken, copies)
-		if taken == copies {
-			fmt.Fprint(os.Stderr, "\r\033[K")
-		}
-	}
 }

@@ -4,21 +4,16 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sonzaihook/sonzaihook/adapters/redishook"
+	"github.com/sonzaihook/sonzaihook/checks/internal/fleet"
 )
 
 // ReceiverEnv is the environment variable with the orders of a receiver process.
@@ -26,9 +21,8 @@ import (
 // [ServeReceiver].
 const ReceiverEnv = "SONZAIHOOK_PROOF_RECEIVER"
 
-// orders is the configuration of a receiver process.
+// orders is what all receiver processes are told.
 type orders struct {
-	ID    int           `json:"id"`
 	Seed  uint64        `json:"seed"`
 	Redis string        `json:"redis"`
 	Dir   string        `json:"dir"`
@@ -36,18 +30,17 @@ type orders struct {
 	Flaw  Flaw          `json:"flaw"`
 	Fail  float64       `json:"fail"`
 	Hang  time.Duration `json:"hang"`
-	Point string        `json:"point"` // where it is killed; empty: nowhere
-	After int           `json:"after"` // how many passes of the point it survives
 }
 
-// ServeReceiver runs a receiver process. It serves until SIGTERM, or kills itself
-// with SIGKILL at the point that its orders name.
+// ServeReceiver runs a receiver process. It serves until its standard input ends, or
+// kills itself at the point that its orders name.
 func ServeReceiver() error {
 	var o orders
-	if err := json.Unmarshal([]byte(os.Getenv(ReceiverEnv)), &o); err != nil {
-		return fmt.Errorf("proof: orders: %w", err)
+	told, err := fleet.Told(ReceiverEnv, &o)
+	if err != nil {
+		return err
 	}
-	file, err := openJournal(o.Dir, o.ID)
+	file, err := openJournal(o.Dir, told.ID)
 	if err != nil {
 		return err
 	}
@@ -60,51 +53,14 @@ func ServeReceiver() error {
 		return err
 	}
 	in := &instance{
-		id: o.ID, lease: o.Lease, store: store, journal: file, flaw: o.Flaw, fail: o.Fail, hang: o.Hang,
-		rng: randomFor(o.Seed, "work", o.ID), pass: killer(o.Point, o.After),
+		id: told.ID, lease: o.Lease, store: store, journal: file, flaw: o.Flaw, fail: o.Fail, hang: o.Hang,
+		rng: randomFor(o.Seed, "work", told.ID), pass: told.Killer(),
 	}
 	hooks, handler, err := in.receiver()
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("proof: %w", err)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	ended := make(chan error, 1)
-	go func() {
-		<-told.Done()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		err := hooks.Shutdown(ctx)
-		_ = server.Shutdown(ctx)
-		ended <- err
-	}()
-	fmt.Println(listener.Addr()) // the starter reads it
-	if err := server.Serve(listener); err != http.ErrServerClosed {
-		return fmt.Errorf("proof: %w", err)
-	}
-	return <-ended
-}
-
-// killer returns a function that kills the process when it has passed a point so
-// many times.
-func killer(point string, after int) func(string) {
-	var mu sync.Mutex
-	return func(at string) {
-		if at != point {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if after--; after < 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // nothing after this point may happen
-		}
-	}
+	return fleet.Serve(handler, hooks.Shutdown)
 }
 
 // fileJournal is a file to which entries are appended. What must be safe is

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/checks/internal/fleet"
 	"github.com/sonzaihook/sonzaihook/internal/redisserver"
 )
 
@@ -66,22 +67,25 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		Events: namesOf(events), Lease: c.Lease,
 		Faultless: c.Kills+c.RedisFaults == 0 && c.Cuts+c.Fail == 0,
 	}
-	fleet := newFleet(c.Seed, c.Receivers, c.Kills, orders{
-		Seed: c.Seed, Redis: server.Addr(), Lease: c.Lease, Flaw: c.Flaw, Fail: c.Fail, Hang: c.Hang,
-	}, c.Dir)
-	net := &network{fleet: fleet, cuts: c.Cuts, client: &http.Client{
+	receivers, err := fleet.New(ReceiverEnv, c.Receivers, c.Seed, c.kills(), orders{
+		Seed: c.Seed, Redis: server.Addr(), Dir: c.Dir, Lease: c.Lease, Flaw: c.Flaw, Fail: c.Fail, Hang: c.Hang,
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	net := &network{fleet: receivers, cuts: c.Cuts, client: &http.Client{
 		Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 	}}
 	p := &platform{seed: c.Seed, events: events, copies: c.Copies, spread: c.Spread, send: net.send}
 	if c.Progress != nil {
 		p.told = func(taken int) { c.Progress(taken, c.Events*c.Copies) }
 	}
-	redisFaults, err := underFaults(ctx, c, server, fleet, p)
+	redisFaults, err := underFaults(ctx, c, server, receivers, p)
 	if err != nil {
 		return Report{}, err
 	}
-	h.Answers, h.Faults = p.answers, slices.Concat(fleet.faults, redisFaults, net.faults)
-	for id := range fleet.last {
+	h.Answers, h.Faults = p.answers, slices.Concat(deaths(receivers), redisFaults, net.faults)
+	for id := range receivers.Last() {
 		entries, err := readJournal(c.Dir, id+1)
 		if err != nil {
 			return Report{}, err
@@ -91,15 +95,36 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	return report(c, h, time.Since(began)), nil
 }
 
+// kills has every point as often as every other.
+func (c Config) kills() []fleet.Kill {
+	rng := randomFor(c.Seed, "kills")
+	var kills []fleet.Kill
+	for i := range c.Kills {
+		kills = append(kills, fleet.Kill{Point: Points()[i%len(Points())], After: 2 + rng.IntN(12)})
+	}
+	rng.Shuffle(len(kills), func(i, j int) { kills[i], kills[j] = kills[j], kills[i] })
+	return kills
+}
+
+// deaths are the kills that took place.
+func deaths(receivers *fleet.Fleet) []Fault {
+	var faults []Fault
+	for id, death := range receivers.Killed() {
+		faults = append(faults, Fault{Kind: death.Point, Instance: id, From: death.At, Until: death.At})
+	}
+	return faults
+}
+
 // underFaults runs the platform to its end while receivers and redis-server fail.
-func underFaults(ctx context.Context, c Config, server *redisserver.Server, fleet *fleet, p *platform) ([]Fault, error) {
+func underFaults(ctx context.Context, c Config, server *redisserver.Server, receivers *fleet.Fleet, p *platform) ([]Fault, error) {
 	fleetCtx, endFleet := context.WithCancel(ctx)
 	defer endFleet()
 	platformCtx, endPlatform := context.WithCancel(ctx)
 	defer endPlatform()
 	var wg sync.WaitGroup
+	var fleetErr error
 	wg.Go(func() {
-		fleet.run(fleetCtx)
+		fleetErr = receivers.Run(fleetCtx)
 		endPlatform() // without receivers there is nothing to wait for
 	})
 	var faults []Fault
@@ -114,7 +139,7 @@ func underFaults(ctx context.Context, c Config, server *redisserver.Server, flee
 	endPlatform()
 	endFleet()
 	wg.Wait()
-	return faults, errors.Join(disturbErr, fleet.err, ctx.Err())
+	return faults, errors.Join(disturbErr, fleetErr, ctx.Err())
 }
 
 // disturb makes redis-server fail, each way as often as the others, evenly over
@@ -162,7 +187,7 @@ func strike(ctx context.Context, server *redisserver.Server, kind string, d time
 
 // network carries deliveries to receivers, and breaks some connections.
 type network struct {
-	fleet  *fleet
+	fleet  *fleet.Fleet
 	client *http.Client
 	cuts   float64
 
@@ -179,7 +204,7 @@ func (n *network) send(ctx context.Context, rng *rand.Rand, e *event, attempt in
 		ctx, cancel = context.WithTimeout(ctx, cut)
 		defer cancel()
 	}
-	a.Status, a.Code = n.post(ctx, n.fleet.pick(rng), e, attempt)
+	a.Status, a.Code = n.post(ctx, n.fleet.Any(rng), e, attempt)
 	a.Heard = time.Now()
 	if cut > 0 && a.Status == 0 {
 		n.mu.Lock()

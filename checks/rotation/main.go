@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"os/signal"
 	"text/tabwriter"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/checks/internal/show"
 )
 
 func main() {
@@ -49,9 +50,7 @@ func prove() error {
 		return fmt.Errorf("seed %d: %w", c.Seed, err)
 	}
 	if *asJSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		err = out.Encode(r)
+		err = show.JSON(r)
 	} else {
 		err = r.writeTable(os.Stdout)
 	}

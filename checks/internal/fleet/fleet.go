@@ -47,18 +47,22 @@ type Fleet struct {
 	env string
 	all json.RawMessage
 
-	mu      sync.Mutex
-	rng     *rand.Rand
-	kills   []Kill
-	slots   []slot
-	last    int
-	killed  map[int]string // by id, the point
-	stopped map[int]bool
-	err     error
+	mu     sync.Mutex
+	rng    *rand.Rand
+	kills  []Kill
+	slots  []slot
+	last   int
+	killed map[int]Death // by id
+	err    error
+}
+
+// Death is a kill that took place, and when it was seen.
+type Death struct {
+	Point string
+	At    time.Time
 }
 
 type slot struct {
-	id      int
 	addr    string
 	process *os.Process
 }
@@ -72,7 +76,7 @@ func New(env string, size int, seed uint64, kills []Kill, all any) (*Fleet, erro
 	}
 	return &Fleet{
 		env: env, all: raw, rng: rand.New(rand.NewPCG(seed, 1)), kills: kills,
-		slots: make([]slot, size), killed: map[int]string{}, stopped: map[int]bool{},
+		slots: make([]slot, size), killed: map[int]Death{},
 	}, nil
 }
 
@@ -125,7 +129,7 @@ func (f *Fleet) serve(ctx context.Context, i int) error {
 	}
 	defer context.AfterFunc(ctx, func() { _ = in.Close() })()
 	if addr, err := bufio.NewReader(out).ReadString('\n'); err == nil {
-		f.put(i, slot{o.ID, strings.TrimSpace(addr), cmd.Process})
+		f.put(i, slot{strings.TrimSpace(addr), cmd.Process})
 	}
 	err = cmd.Wait()
 	f.put(i, slot{})
@@ -136,7 +140,7 @@ func (f *Fleet) serve(ctx context.Context, i int) error {
 	case exited && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && o.Point != "":
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.killed[o.ID] = o.Point
+		f.killed[o.ID] = Death{o.Point, time.Now()}
 		return nil
 	}
 	return fmt.Errorf("fleet: process %d ended by itself: %w", o.ID, err)
@@ -185,21 +189,23 @@ func (f *Fleet) Freeze(d time.Duration) bool {
 	if !ok || s.process.Signal(syscall.SIGSTOP) != nil {
 		return false
 	}
-	f.mu.Lock()
-	f.stopped[s.id] = true
-	f.mu.Unlock()
 	time.Sleep(d)
 	_ = s.process.Signal(syscall.SIGCONT)
 	return true
 }
 
-// Killed returns the points at which processes were killed, by id.
-func (f *Fleet) Killed() map[int]string { return f.killed }
+// Any returns the address in a slot that rng picks; empty while no process runs there.
+func (f *Fleet) Any(rng *rand.Rand) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.slots[rng.IntN(len(f.slots))].addr
+}
 
-// Frozen reports whether a process was stopped for a while.
-func (f *Fleet) Frozen(id int) bool { return f.stopped[id] }
+// Killed returns which processes were killed, by id. Call it when Run has returned.
+func (f *Fleet) Killed() map[int]Death { return f.killed }
 
-// Last returns the last id that was given; the first is 1.
+// Last returns the last id that was given; the first is 1. Call it when Run has
+// returned.
 func (f *Fleet) Last() int { return f.last }
 
 // Balancer hands each request to some process, and answers 502 where none answers.
