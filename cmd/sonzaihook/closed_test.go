@@ -73,7 +73,7 @@ func TestListenUnsubscribesOnceNothingReadsItsOutput(t *testing.T) {
 func TestListenThroughHeadLeavesNoRegistrationBehind(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("head"); err != nil {
-		t.Skip("there is no head")
+		t.Skip("the program head is not installed (Debian package coreutils)")
 	}
 	l := newLand(t)
 	shell := exec.CommandContext(t.Context(), "sh", "-c", `"$0" listen --addr 127.0.0.1:0 --json | head -3`, os.Args[0])

@@ -116,7 +116,7 @@ func serve(ctx context.Context, hooks *sonzaihook.Receiver) error {
 	}
 	slog.Info("listening", "url", "http://"+listener.Addr().String()+"/webhooks/sonzai/{event}")
 	router := echo.New()
-	router.POST("/webhooks/sonzai/:event", echohook.Handler(hooks))
+	router.Any("/webhooks/sonzai/:event", echohook.Handler(hooks))
 	server := &http.Server{
 		Handler: router, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 45 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
