@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -34,16 +35,19 @@ func (w *world) judge() error {
 			}
 		}
 	}
-	finished := map[string][]int{} // instances, by event
+	var all []entry
 	for id := range w.fleet.Last() {
 		entries, err := readJournal(w.Dir, id+1)
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if e.Finished {
-				finished[e.Event] = append(finished[e.Event], e.Instance)
-			}
+		all = append(all, entries...)
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.At, b.At) })
+	finished := map[string][]int{} // by event, the instances, the first to finish first
+	for _, e := range all {
+		if e.Finished {
+			finished[e.Event] = append(finished[e.Event], e.Instance)
 		}
 	}
 	for _, event := range w.events {

@@ -62,6 +62,7 @@ type entry struct {
 	Instance int    `json:"instance"`
 	Run      int    `json:"run"`
 	Finished bool   `json:"finished"`
+	At       int64  `json:"at"` // Unix time in nanoseconds
 }
 
 // quietStore says that it is in memory, so that nothing is announced through it.
@@ -133,7 +134,7 @@ func work(hooks *sonzaihook.Receiver, dir string, instance int, pass func(string
 	var mu sync.Mutex
 	runs := 0
 	note := func(e entry) error {
-		e.Instance = instance
+		e.Instance, e.At = instance, time.Now().UnixNano()
 		line, err := json.Marshal(e)
 		if err != nil {
 			return err
