@@ -17,7 +17,7 @@ import (
 // any time, from any goroutine.
 type Receiver struct {
 	*sonzaihook.Receiver
-	Runs        List[Run]                // of the callbacks of [Receiver.HandleAll], and what a test adds
+	Runs        List[Run]                // of the callbacks of this package, and what a test adds
 	Outcomes    List[sonzaihook.Outcome] // of all deliveries
 	DeadLetters List[DeadLetter]         // what [Receiver.KeepDeadLetters] was offered
 	Log         Log                      // as slog's TextHandler writes it, from level Debug on
@@ -67,17 +67,23 @@ func (r *Receiver) HandleAll(err error) *Receiver {
 // record their runs and then call run. n counts the runs from 1. It returns the
 // receiver.
 func (r *Receiver) HandleFunc(run func(ctx context.Context, n int) error) *Receiver {
-	r.OnMessage(recorded[sonzaihook.Message](r, run))
-	r.OnMoodChange(recorded[sonzaihook.MoodChange](r, run))
-	r.OnMemoryAdded(recorded[sonzaihook.MemoryAdded](r, run))
-	r.OnBreakthrough(recorded[sonzaihook.Breakthrough](r, run))
-	r.OnWakeup(recorded[sonzaihook.Wakeup](r, run))
-	r.OnConsolidation(recorded[sonzaihook.Consolidation](r, run))
-	r.OnOther(recorded[json.RawMessage](r, run))
+	r.OnMessage(callback[sonzaihook.Message](r, run))
+	r.OnMoodChange(callback[sonzaihook.MoodChange](r, run))
+	r.OnMemoryAdded(callback[sonzaihook.MemoryAdded](r, run))
+	r.OnBreakthrough(callback[sonzaihook.Breakthrough](r, run))
+	r.OnWakeup(callback[sonzaihook.Wakeup](r, run))
+	r.OnConsolidation(callback[sonzaihook.Consolidation](r, run))
+	r.OnOther(callback[json.RawMessage](r, run))
 	return r
 }
 
-func recorded[T any](r *Receiver, run func(context.Context, int) error) func(context.Context, *sonzaihook.Event[T]) error {
+// Callback returns a callback for a type of the test's that records its runs and
+// returns err.
+func Callback[T any](r *Receiver, err error) func(context.Context, *sonzaihook.Event[T]) error {
+	return callback[T](r, func(context.Context, int) error { return err })
+}
+
+func callback[T any](r *Receiver, run func(context.Context, int) error) func(context.Context, *sonzaihook.Event[T]) error {
 	return func(ctx context.Context, e *sonzaihook.Event[T]) error {
 		return run(ctx, r.Runs.Add(Run{e.Source, e.Type, e.ProjectID, e.ID}))
 	}
