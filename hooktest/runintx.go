@@ -17,8 +17,8 @@ import (
 
 // TxDatabase is an empty database for a part of [RunInTx].
 type TxDatabase struct {
-	// Start makes what one process of a fleet would make. All that it makes share
-	// the database.
+	// Start makes what one process of a fleet would make. All instances share the
+	// database.
 	Start func(testing.TB) TxInstance
 	// Count returns how many rows are committed that Insert wrote under a name.
 	Count func(t testing.TB, name string) int
@@ -44,10 +44,10 @@ type TxInstance struct {
 }
 
 // RunInTx runs the suite that every store must pass in whose transactions
-// callbacks write: that a delivery leaves what its callbacks wrote exactly once,
-// whatever verdict they return, wherever the process dies, under every isolation
-// level, with copies side by side, and with holders that lost their claim and do
-// not know it.
+// callbacks write: that what the callbacks of a delivery write is committed exactly
+// once, whatever they return, wherever the process dies, under every isolation level,
+// with concurrent copies, and with holders that do not know that they lost their
+// claim.
 //
 // open is called once for each part and registers its own clean-up. The parts run
 // in parallel, in real time, within some ten seconds.
@@ -132,7 +132,7 @@ func (p *txProcess) deliver(n int) int {
 	return answer.Code
 }
 
-// settle delivers event n until it is answered 2xx, as the platform does.
+// settle delivers event n until the answer is 2xx, as the platform does.
 func (p *txProcess) settle(n int) {
 	p.t.Helper()
 	status := 0
@@ -159,8 +159,8 @@ func (t *txTest) wantRows(n, want int) {
 	}
 }
 
-// once checks that event n leaves one row, whatever was before, and that a copy is
-// a duplicate for a process that knows nothing yet.
+// once checks that event n leaves one row, whatever happened before, and that a copy
+// is a duplicate for a new process.
 func (t *txTest) once(n int) {
 	t.Helper()
 	heir := t.startWith(nil)

@@ -11,7 +11,7 @@ import (
 )
 
 // RunStore runs the suite that every sonzaihook.Store must pass: that a key has
-// one holder at a time however many want it, that a lease ends, is renewed and can
+// one holder at a time however many claim it, that a lease ends, is renewed and can
 // be lost, that a finished key is known for as long as it was asked for and no
 // longer, that a call whose context ends returns and leaves no second holder
 // behind, and that receivers which share the store run a delivery once.
