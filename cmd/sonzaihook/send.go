@@ -123,7 +123,7 @@ func (s *sendOptions) note(answer delivery.Reply) string {
 	case answer.Receiver:
 		return ""
 	case answer.Redirected() != "":
-		return "the answer is " + answer.Redirected() + ": register the address that takes deliveries by itself"
+		return "a redirect, " + answer.Redirected() + ", as the platform follows none: register the address that takes deliveries by itself"
 	case answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden:
 		return "this is not the answer of a sonzaihook receiver: other authentication refused the request before it, such as middleware, a proxy or an API gateway; the signature was not looked at"
 	case answer.Status == http.StatusNotFound, answer.Status == http.StatusMethodNotAllowed:

@@ -176,8 +176,8 @@ func TestSendTellsAReceiversAnswerFromAnothers(t *testing.T) {
 		"an API with problems":    {answers(401, "Content-Type: application/problem+json", `{"type":"https://x.example/p","status":401,"code":"unauthorized"}`), other},
 		"a gateway's page":        {answers(403, "", "<html>forbidden</html>"), other},
 		"another path":            {answers(404, "", "404 page not found"), "there is none at the path of --url"},
-		"a redirect":              {answers(308, "Location: https://u:p@other.example/in?key=k", ""), "the answer is a redirect to https://other.example/in, and the platform follows none"},
-		"a redirect to somewhere": {answers(302, "", ""), "the answer is a redirect, and the platform follows none"},
+		"a redirect":              {answers(308, "Location: https://u:p@other.example/in?key=k", ""), "a redirect, not followed to https://other.example/in, as"},
+		"a redirect to somewhere": {answers(302, "", ""), "a redirect, not followed, as the platform follows none"},
 		"a proxy":                 {answers(502, "", "<html>bad gateway</html>"), "this is not the answer of a sonzaihook receiver"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestSendSaysThatNobodyAnswered(t *testing.T) {
 	t.Cleanup(slow.Close)
 	got = live.do(t, "send", "message", "--timeout", "50ms", "--url", slow.URL)
 	require.Equal(t, console.ExitNo, got.code)
-	require.Equal(t, "sonzaihook: no answer from "+slow.URL+": it did not come within 50ms\n", got.errOut)
+	require.Equal(t, "sonzaihook: no answer from "+slow.URL+": none within 50ms\n", got.errOut)
 	got = live.do(t, "send", "message", "--url", strings.Replace(nowhere, "//", "//me:whatever@", 1)+"/hooks")
 	require.NotContains(t, got.errOut, "whatever")
 }

@@ -30,15 +30,16 @@ type Reply struct {
 	Location string // where a redirect leads, without credentials and query
 }
 
-// Redirected says where a redirect leads, and nothing about another answer.
+// Redirected says where a redirect leads, which the platform does not follow, and
+// nothing about another answer.
 func (r Reply) Redirected() string {
 	switch {
 	case r.Status < 300 || r.Status > 399:
 		return ""
 	case r.Location == "":
-		return "a redirect, and the platform follows none"
+		return "not followed"
 	}
-	return "a redirect to " + r.Location + ", and the platform follows none"
+	return "not followed to " + r.Location
 }
 
 // locationOf returns where a redirect leads.
@@ -102,7 +103,7 @@ func NewClient(timeout time.Duration) *http.Client {
 // Reason says why there was no answer, without repeating the request.
 func Reason(err error, timeout time.Duration) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("it did not come within %v", timeout)
+		return fmt.Errorf("none within %v", timeout)
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
