@@ -91,7 +91,8 @@ func (p *showPage) content(r *record, body []byte) {
 	}
 	root, err := parse(body)
 	if root != nil {
-		t := tree(root, 0)
+		left := room(wholeRoom)
+		t := left.tree(root, 0)
 		p.Tree = &t
 		p.Event = tell(root, r.typ())
 	}
