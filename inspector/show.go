@@ -77,7 +77,7 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 	p.content(r, []byte(i.redact(string(r.body))))
 	p.Copies, p.Proven = i.copies(r)
 	p.Queue = i.place(req.Context(), r, p.Copies)
-	p.unfit(i, req.Context(), r)
+	p.unfit(req.Context(), i, r)
 	p.Replay = i.unplayable(r)
 	p.Newer, p.Older = i.beside(r)
 	i.render(w, http.StatusOK, "show", p)
@@ -102,7 +102,7 @@ func (p *showPage) content(r *record, body []byte) {
 }
 
 // unfit names the fields that did not fit.
-func (p *showPage) unfit(i *Inspector, ctx context.Context, r *record) {
+func (p *showPage) unfit(ctx context.Context, i *Inspector, r *record) {
 	names := i.misfit(ctx, r)
 	if r.out != nil {
 		if own, fields, ok := r.out.refusal(); ok {
