@@ -58,11 +58,11 @@ func TestAPageOfAHostileBodyIsSmall(t *testing.T) {
 		return []byte(`{"event_type":"agent.message","agent_id":"a","data":` + s + `}`)
 	}
 	for name, body := range map[string][]byte{
-		"marks":        wrap(`[` + strings.Repeat(`"`+strings.Repeat("a\u202e", 4000)+`",`, 60) + `1]`),
-		"little marks": wrap(`{` + strings.Repeat(`"a":"`+strings.Repeat("a\u202e", 50)+`",`, 4900) + `"b":1}`),
+		"marks":        wrap(`[` + strings.Repeat(`"`+strings.Repeat("a\u202e", 4000)+`",`, 24) + `1]`),
+		"little marks": wrap(`{` + strings.Repeat(`"a":"`+strings.Repeat("a\u202e", 50)+`",`, 2400) + `"b":1}`),
 		"deep":         wrap(strings.Repeat("[", 9990) + strings.Repeat("]", 9990)),
 		"deeper":       wrap(strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)),
-		"many":         wrap("[" + strings.Repeat("1,", 500_000) + "1]"),
+		"many":         wrap("[" + strings.Repeat("1,", 100_000) + "1]"),
 		"no UTF-8":     []byte(strings.Repeat("\xff\xfe", 500_000)),
 		"zeros":        make([]byte, 1<<20),
 		"too long":     wrap(`"` + strings.Repeat("x", 2<<20) + `"`),
@@ -78,7 +78,7 @@ func TestAPageOfAHostileBodyIsSmall(t *testing.T) {
 				w := httptest.NewRecorder()
 				i.Handler().ServeHTTP(w, ask)
 				require.Equal(t, http.StatusOK, w.Code)
-				require.Less(t, w.Body.Len(), 8<<20, path)
+				require.Less(t, w.Body.Len(), 4<<20, path)
 			}
 		})
 	}

@@ -100,7 +100,7 @@ func isFiller(r rune) bool {
 type room int
 
 const (
-	wholeRoom   = 256 << 10
+	wholeRoom   = 128 << 10
 	longestText = 16 << 10
 	leastText   = 16 // is shown of each text, also when there is no room left
 )
