@@ -117,7 +117,7 @@ func (o *readable) add(prefix string, object *value, told map[*value]bool, excep
 		case m.kind() == '{' && prefix == "" && len(m.members) > 0:
 			o.add(name+" · ", m, told, nil)
 			continue
-		case m.kind() == '"' && m.text() == "":
+		case m.kind() == '"' && m.text() == "", m.kind() == '{' && len(m.members) == 0:
 			continue
 		}
 		if items := o.items(m); len(items) > 0 {
