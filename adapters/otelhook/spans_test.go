@@ -167,6 +167,17 @@ func TestEveryDeliveryWithoutAServersSpanHasOneSpan(t *testing.T) {
 	}
 }
 
+func TestWithoutAttachADeliveryThatRanIsInATraceToo(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := newReceiver(t, s.Options()...)
+	hooks.OnMoodChange(accept)
+	hooktest.Deliver(t, hooks, mood("evt_1"))
+	require.Equal(t, "processed", value(s.only("receive agent.mood_change"), "sonzaihook.code"))
+	require.Equal(t, "processed", value(s.served(hooks, mood("evt_2")), "sonzaihook.code"))
+	require.Len(t, s.spans.Ended(), 2)
+}
+
 func TestACopyThatComesWhileTheFirstRunsHasItsSpanAndTakesNoOthers(t *testing.T) {
 	t.Parallel()
 	s := newSeen(t)
