@@ -18,7 +18,7 @@ lint: ## check format and style
 api: ## write the listing of what is exported anew, in api/
 	go run ./internal/apilist -write
 
-release: ## build the commands for each system into dist/, with checksums and an SBOM
+release: ## build the commands for each system into dist/, with checksums and SBOMs
 	.ci/release
 
 fuzz: ## fuzz each target for 20 seconds

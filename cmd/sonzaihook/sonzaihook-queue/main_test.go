@@ -55,6 +55,15 @@ func command(t *testing.T, args ...string) (code int, out, errOut string) {
 	return code, stdout.String(), stderr.String()
 }
 
+func TestVersionNamesTheBuild(t *testing.T) {
+	t.Parallel()
+	for _, argument := range []string{"version", "--version"} {
+		code, out, errOut := command(t, argument)
+		require.Equal(t, console.ExitYes, code, errOut)
+		require.Regexp(t, `^sonzaihook-queue \S+ \(.*go1\..*\)\n$`, out)
+	}
+}
+
 func TestQueuesAreCountedListedRetriedAndDropped(t *testing.T) {
 	t.Parallel()
 	database := filled(t)
