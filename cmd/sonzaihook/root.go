@@ -47,5 +47,6 @@ With --json a command prints one JSON object per line. If it fails, the last one
 		newWebhooks(c),
 	)
 	version.Add(root, c)
+	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	return root
 }

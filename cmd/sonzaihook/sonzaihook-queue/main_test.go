@@ -57,10 +57,13 @@ func command(t *testing.T, args ...string) (code int, out, errOut string) {
 
 func TestVersionNamesTheBuild(t *testing.T) {
 	t.Parallel()
-	for _, argument := range []string{"version", "--version"} {
+	for argument, line := range map[string]string{
+		"version":   `^sonzaihook-queue \S+ \(.*go1\..*\)\n$`,
+		"--version": `^sonzaihook-queue version \S+ \(.*go1\..*\)\n$`,
+	} {
 		code, out, errOut := command(t, argument)
 		require.Equal(t, console.ExitYes, code, errOut)
-		require.Regexp(t, `^sonzaihook-queue \S+ \(.*go1\..*\)\n$`, out)
+		require.Regexp(t, line, out)
 	}
 }
 
