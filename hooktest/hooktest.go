@@ -22,7 +22,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/testdata"
 )
 
-// Secret is the signing secret of every request that says nothing else. It is
+// Secret is the signing secret of every request without [SignedWith]. It is
 // public: use it in tests only.
 const Secret = "whsec_hooktest_0123456789abcdef01234567"
 

@@ -4,19 +4,23 @@
 //
 //	sim, err := simulator.New()
 //	defer sim.Close()
-//	platform := httptest.NewServer(sim) // what SONZAI_BASE_URL means is platform.URL
+//	platform := httptest.NewServer(sim) // platform.URL is what SONZAI_BASE_URL has to be
 //	…register a URL through the API, then:
 //	id, err := sim.Emit(ctx, simulator.Event{Type: "agent.message", AgentID: "agent_1", Data: data})
 //	err = sim.Wait(ctx) // every delivery is settled
 //
 // The calls, their JSON, their limits and their problem documents follow the
-// platform's OpenAPI document. What that leaves open is chosen so: agents exist
-// as soon as they are named; the calls without a project are about the first
-// project; a registration has the name that it was given, and an event is pushed
-// to one registration, that of its type or else that of another known name of the
-// type; it can be polled as well, under the same name; a delivery log outlives its
-// registration. A channel also gets the events that it asks for, signed in the same
-// way with the secret in its config.
+// platform's OpenAPI document. Where that leaves something open, the simulator
+// chooses:
+//
+//   - An agent exists as soon as it is named.
+//   - Calls without a project are about the first project.
+//   - A registration has the name that it was given, and an event is pushed to one
+//     of them: that of its type, or else that of another known name of the type. It
+//     can be polled under the same name.
+//   - A channel gets the events that it asks for as well, signed in the same way
+//     with the secret in its config.
+//   - A delivery log outlives its registration.
 //
 // All state is in memory and bounded, see [WithHistory].
 package simulator
@@ -37,7 +41,7 @@ const BasePath = "/api/v1"
 // ErrClosed means that [Simulator.Close] was called.
 var ErrClosed = errors.New("simulator: closed")
 
-// Simulator is the platform. It is safe for concurrent use.
+// Simulator is a simulated platform. Make one with [New]. It is safe for concurrent use.
 type Simulator struct {
 	settings  settings
 	routes    *http.ServeMux

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Channels is the notification-channel calls of the tenant or of a project. A
+// Channels makes the notification-channel calls of the tenant or of a project. A
 // channel is the platform's second way to send events: one URL for several event
 // types, or for all, with a signing secret that the customer chooses.
 //

@@ -9,8 +9,8 @@
 // of the tenant that the API key belongs to, [Client.Project] of a project by its
 // id, [Client.Agent] of an agent.
 //
-// Every error is an [*Error]; match its kind with [errors.Is]. GET and DELETE
-// calls are tried again, see [WithRetries]; PUT and POST never are, because the
+// A call that fails returns an [*Error]; match its kind with [errors.Is]. GET and
+// DELETE calls are tried again, see [WithRetries]; PUT and POST never are, because the
 // platform may have carried out the first one.
 //
 // Paths and fields are those of the platform's OpenAPI document. Answers are
@@ -94,7 +94,7 @@ func withoutRedirects(client *http.Client) *http.Client {
 	return &own
 }
 
-// Project is the calls of one project.
+// Project makes the calls about one project. Get one from [Client.Project].
 type Project struct {
 	client *Client
 	id     string
@@ -106,7 +106,7 @@ func (c *Client) Project(id string) Project { return Project{c, id} }
 // ID returns the id of the project.
 func (p Project) ID() string { return p.id }
 
-// Agent is the calls of one agent.
+// Agent makes the calls about one agent. Get one from [Client.Agent].
 type Agent struct {
 	client *Client
 	id     string
@@ -121,10 +121,10 @@ func (c *Client) Agent(id string) Agent { return Agent{c, id} }
 // String returns "sonzaiapi.Client".
 func (c Client) String() string { return "sonzaiapi.Client" }
 
-// Format prints the same for every verb.
+// Format implements [fmt.Formatter]: every verb prints what String returns.
 func (c Client) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, c.String()) }
 
-// LogValue is what slog prints.
+// LogValue implements [slog.LogValuer].
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // settings is what options set.

@@ -24,10 +24,10 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format prints the same for every verb.
+// Format implements [fmt.Formatter]: every verb prints what String returns.
 func (s Secret) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, s.String()) }
 
-// LogValue is what slog prints.
+// LogValue implements [slog.LogValuer].
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText is what JSON and other encodings hold.
@@ -40,10 +40,10 @@ type Body []byte
 // String returns the length, such as "[312 bytes]".
 func (b Body) String() string { return "[" + strconv.Itoa(len(b)) + " bytes]" }
 
-// Format prints the same for every verb.
+// Format implements [fmt.Formatter]: every verb prints what String returns.
 func (b Body) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, b.String()) }
 
-// LogValue is what slog prints.
+// LogValue implements [slog.LogValuer].
 func (b Body) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // decodeBase64 reads base64, which is documented, or else takes the text as it
@@ -67,7 +67,7 @@ type Time struct {
 // String returns Text.
 func (t Time) String() string { return t.Text }
 
-// LogValue is what slog prints.
+// LogValue implements [slog.LogValuer].
 func (t Time) LogValue() slog.Value { return slog.StringValue(t.Text) }
 
 // MarshalJSON writes Text.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Webhooks is the webhook calls of the tenant or of a project. A registration is
+// Webhooks makes the webhook calls of the tenant or of a project. A registration is
 // the URL of one event type, under the name that the call gives it: "agent.wakeup"
 // and "on_wakeup_ready" are two registrations. Each has its own signing secret.
 type Webhooks struct{ scope }

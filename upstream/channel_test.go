@@ -113,6 +113,7 @@ func TestAChannelThatCannotBeRightIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	} {
 		_, err := upstream.SubscribeChannel(t.Context(), test.target, p.client.Channels(), test.name, test.address, test.secret)
 		require.ErrorIs(t, err, upstream.ErrInvalidOption, name)
+		require.ErrorIs(t, err, sonzaihook.ErrInvalidOption, name)
 		require.NotContains(t, err.Error(), "chosen_by", name)
 	}
 	require.Empty(t, *calls)

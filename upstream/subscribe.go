@@ -48,7 +48,9 @@ type Registration struct {
 
 // Problem is a name that [Subscribe] tried by default, and what went wrong with it.
 type Problem struct {
+	// Type is the event type.
 	Type sonzaihook.EventType
+	// Name is the name that could not be registered, or whose secret is unknown.
 	Name sonzaihook.EventType
 	// Err is the platform's refusal, see package sonzaiapi, or wraps
 	// [ErrSecretUnknown].

@@ -14,11 +14,11 @@ import (
 type Target interface {
 	// SetSecrets replaces all secrets.
 	SetSecrets(sonzaihook.Secrets) error
-	// Rotate makes a secret valid for a registration; the ones before stay so for
-	// grace.
+	// Rotate makes a secret valid for a registration; those that it had before stay
+	// valid for grace.
 	Rotate(name sonzaihook.EventType, secret string, grace time.Duration) error
-	// RotateFrom is Rotate with a secret that is obtained first; until then, what
-	// only it would verify is put off.
+	// RotateFrom is Rotate with a secret that obtain returns; until it does, deliveries
+	// that no other secret verifies are answered 503.
 	RotateFrom(ctx context.Context, name sonzaihook.EventType, grace time.Duration, obtain func(context.Context) (string, error)) error
 	// HasSecret reports whether there is a secret for a registration.
 	HasSecret(name sonzaihook.EventType) bool

@@ -24,14 +24,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sonzaihook/sonzaihook"
 )
 
 // The errors of this package, matched with [errors.Is]. Those of the calls are
 // of package sonzaiapi, those of the receiver of package sonzaihook.
 var (
 	// ErrInvalidOption: an option or an argument was given a value that it
-	// cannot have.
-	ErrInvalidOption = errors.New("upstream: invalid option")
+	// cannot have. It wraps sonzaihook.ErrInvalidOption.
+	ErrInvalidOption = fmt.Errorf("upstream: %w", sonzaihook.ErrInvalidOption)
 	// ErrSecretUnknown: the platform signs, or may sign, with a secret that the
 	// receiver does not have. The text names the event type and what to do.
 	ErrSecretUnknown = errors.New("upstream: secret unknown")

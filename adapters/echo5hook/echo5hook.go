@@ -22,8 +22,8 @@
 //     announces too much itself, with the same 413. One without a length reaches
 //     the receiver, unless BodyDump stands between them and reads it first.
 //   - BodyDump and Decompress answer 500 if they cannot read or decompress the
-//     body; to a sender that does not compress, as the platform, that is a
-//     connection that broke.
+//     body. The platform does not compress, so to it that means a connection that
+//     broke, and it tries again.
 //   - A path with a slash too many or too few is 404. Middleware that redirects it
 //     (AddTrailingSlash with a RedirectCode) ends the delivery: register the path
 //     exactly as it is mounted.
@@ -37,8 +37,8 @@
 // # Middleware for the whole server
 //
 // What the platform sends has a signature, and neither a token of yours nor a CSRF
-// cookie. Keep the hook outside of the groups that want them. Where such middleware
-// is for the whole server (e.Use), its Skipper lets the hook through:
+// cookie. Keep the hook out of groups whose middleware demands them. Where such
+// middleware is for the whole server (e.Use), its Skipper lets the hook through:
 //
 //	e.Use(echojwt.WithConfig(echojwt.Config{
 //		SigningKey: key,

@@ -24,11 +24,11 @@
 //     Engine.RedirectTrailingSlash to false.
 //
 // Middleware that runs the chain in a goroutine and answers when a time is up
-// must not do so round the hook: gin uses its Context again for another request.
+// must not be used around the hook: gin reuses its Context for another request.
 // Bound the callbacks with sonzaihook.WithHandlerTimeout.
 //
-// CSRF and authentication belong to other routes: put the hook outside of the
-// groups that have them.
+// The platform sends neither a CSRF token nor a credential of yours: keep the hook
+// out of groups whose middleware demands them.
 package ginhook
 
 import (
@@ -37,8 +37,8 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// Handler returns the receiver as a handler of gin. Handlers that stand behind it
-// in the chain do not run. It is safe for concurrent use.
+// Handler returns the receiver as a handler of gin. Handlers after it in the chain
+// do not run. It is safe for concurrent use.
 func Handler(r *sonzaihook.Receiver) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r.ServeHTTP(c.Writer, prepare(c))

@@ -17,7 +17,7 @@ const maxNamespace = 64
 
 // WithNamespace keeps services apart that share a database: two receivers
 // recognise each other's deliveries exactly if they have the same database and
-// namespace. The default is the empty string. It may have 64 bytes.
+// namespace. The default is the empty string. At most 64 bytes are allowed.
 func WithNamespace(namespace string) Option {
 	return func(s *Store) { s.namespace = append([]byte{}, namespace...) }
 }

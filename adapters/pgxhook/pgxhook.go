@@ -17,9 +17,9 @@
 //		return err
 //	})
 //
-// The tables are those of package sqlhook on PostgreSQL, and programs that use the
-// one and the other may share them. [Store.Migrate] makes them, [Migrations] has
-// them as files, and [Store.Sweep] deletes what has expired.
+// The tables are those of package sqlhook on PostgreSQL, and programs that use either
+// package may share them. [Store.Migrate] makes them, [Migrations] has them as files,
+// and [Store.Sweep] deletes what has expired.
 //
 // A run that has called [Tx] holds one connection, and a claim or a renewal needs
 // another one for a moment: let the pool's MaxConns be greater than the number of

@@ -15,7 +15,7 @@ const database = "postgres"
 
 // Migrations returns the files that make the tables, for a tool that keeps the
 // schema of the whole database: 0001_claims.up.sql and so on, with the marks of
-// goose in them. They only go up.
+// goose in them. There are no files for the way back.
 func Migrations() fs.FS { return sqlclaim.Files(database) }
 
 // Schema returns the statements that make the tables in an empty database, as

@@ -29,8 +29,8 @@ import (
 // platform's retry finds out. ErrLeaseLost means that another has done the delivery
 // or holds it, and that nothing was written.
 //
-// Every isolation level does; under a strict one the database may refuse to commit,
-// which is answered 500.
+// Any isolation level may be used; under a strict one the database may refuse to
+// commit, which is answered 500.
 func (s *Store) InTx(opts pgx.TxOptions) func(sonzaihook.Handler) sonzaihook.Handler {
 	return func(next sonzaihook.Handler) sonzaihook.Handler {
 		return func(ctx context.Context, d *sonzaihook.Delivery) error {

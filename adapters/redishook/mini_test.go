@@ -194,6 +194,7 @@ func TestNewRefusesImpossibleOptions(t *testing.T) {
 			t.Parallel()
 			_, err := redishook.New(client, option)
 			require.ErrorIs(t, err, redishook.ErrInvalidOption)
+			require.ErrorIs(t, err, sonzaihook.ErrInvalidOption)
 		})
 	}
 }

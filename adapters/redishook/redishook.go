@@ -15,7 +15,7 @@
 // [New] takes whatever runs scripts. A client sends each call by itself, and with
 // few deliveries at a time nothing is faster. Where an instance has dozens under
 // way, an AutoPipeliner of go-redis sends the calls that wait together, and with 64
-// at a time handles half as many deliveries again, or twice as many:
+// at a time handles 1.5 to 2 times as many deliveries:
 //
 //	pipeliner, err := client.AsyncAutoPipeline()
 //	…
@@ -80,8 +80,9 @@ var _ sonzaihook.Store = (*Store)(nil)
 var (
 	// ErrUnsuitableClient means that the client cannot keep what a store promises.
 	ErrUnsuitableClient = errors.New("redishook: unsuitable client")
-	// ErrInvalidOption means that an option was given a value that it cannot have.
-	ErrInvalidOption = errors.New("redishook: invalid option")
+	// ErrInvalidOption means that an option was given a value that it cannot have. It
+	// wraps sonzaihook.ErrInvalidOption.
+	ErrInvalidOption = fmt.Errorf("redishook: %w", sonzaihook.ErrInvalidOption)
 	// ErrUnsafeServer means that the server's settings let it forget claims.
 	ErrUnsafeServer = errors.New("redishook: unsafe server")
 )
@@ -93,14 +94,15 @@ var (
 // either, or a type of the caller's own that runs scripts. A redis.Client or
 // redis.ClusterClient must have ContextTimeoutEnabled, else a call to a server that
 // hangs keeps its connection long after its context has ended. A redis.Ring moves
-// keys to another server when one is down, and so hands out claims twice. These, and
-// nil in any form, New refuses with an error that wraps [ErrUnsuitableClient]; an
-// impossible option is [ErrInvalidOption].
+// keys to another server when one is down, and so hands out claims twice. New refuses
+// these, and nil in any form, with an error that wraps [ErrUnsuitableClient], and an
+// option with an impossible value with one that wraps [ErrInvalidOption].
 //
-// A call returns at the deadline of its context, which a receiver always sets; only
-// with a redis.Client or redis.ClusterClient does a cancellation go unheard. With a
-// type that does not see to the deadline, an AutoPipeliner that waits for each call
-// among them, each call runs in a goroutine, which is left behind then.
+// A call returns at the deadline of its context, which a receiver always sets, and
+// also when the context is canceled, except with a redis.Client or
+// redis.ClusterClient. With a type that does not observe the deadline, such as an
+// AutoPipeliner that waits for each call, each call runs in a goroutine, which is
+// left behind when the deadline passes.
 func New(client redis.Scripter, options ...Option) (*Store, error) {
 	bounded, err := checkClient(client)
 	if err != nil {

@@ -84,8 +84,9 @@ var _ sonzaihook.Store = (*Store)(nil)
 var (
 	// ErrUnsuitableClient means that the client cannot keep what a store promises.
 	ErrUnsuitableClient = errors.New("rueidishook: unsuitable client")
-	// ErrInvalidOption means that an option was given a value that it cannot have.
-	ErrInvalidOption = errors.New("rueidishook: invalid option")
+	// ErrInvalidOption means that an option was given a value that it cannot have. It
+	// wraps sonzaihook.ErrInvalidOption.
+	ErrInvalidOption = fmt.Errorf("rueidishook: %w", sonzaihook.ErrInvalidOption)
 	// ErrUnsafeServer means that the server's settings let it forget claims.
 	ErrUnsafeServer = errors.New("rueidishook: unsafe server")
 )

@@ -49,6 +49,7 @@ func TestNewRefusesImpossibleOptions(t *testing.T) {
 			t.Parallel()
 			_, err := rueidishook.New(ownClient{}, option)
 			require.ErrorIs(t, err, rueidishook.ErrInvalidOption)
+			require.ErrorIs(t, err, sonzaihook.ErrInvalidOption)
 		})
 	}
 }

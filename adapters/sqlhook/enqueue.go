@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
@@ -161,43 +159,45 @@ func (q *Queue) insertSome(ctx context.Context, rows []*row) error {
 	return q.store.write(ctx, "enqueue", func(ctx context.Context, on querier) error { return q.insert(ctx, on, rows) })
 }
 
-const insertHead = `INSERT INTO sonzaihook_queue AS q (namespace, queue, id, due, enqueued, format, ordering, meta, body) VALUES `
+const insertRow = "(@namespace, @queue, @id.n, {now}, {now}, @format, @ordering.n, @meta.n, @body.n)"
 
 // What is dead is alive again, and what waits stays as it is.
-const (
-	insertTail = `
+var (
+	insertRows = list{`
+INSERT INTO sonzaihook_queue AS q (namespace, queue, id, due, enqueued, format, ordering, meta, body) VALUES `, insertRow, ", ", `
 ON CONFLICT (namespace, queue, id) DO UPDATE SET
   due = excluded.due, enqueued = excluded.enqueued, format = excluded.format, ordering = excluded.ordering,
   meta = excluded.meta, body = excluded.body, attempt = 0, token = excluded.token, reason = '', state = 0
-WHERE q.state = 1`
-	insertTailMySQL = `
+WHERE q.state = 1`}
+	insertRowsMySQL = list{`
+INSERT INTO sonzaihook_queue (namespace, queue, id, due, enqueued, format, ordering, meta, body) VALUES `, insertRow, ", ", `
 ON DUPLICATE KEY UPDATE
   due = IF(state = 1, VALUES(due), due), enqueued = IF(state = 1, VALUES(enqueued), enqueued),
   format = IF(state = 1, VALUES(format), format), ordering = IF(state = 1, VALUES(ordering), ordering),
   meta = IF(state = 1, VALUES(meta), meta), body = IF(state = 1, VALUES(body), body),
-  attempt = IF(state = 1, 0, attempt), token = IF(state = 1, '', token), reason = IF(state = 1, '', reason), state = 0`
+  attempt = IF(state = 1, 0, attempt), token = IF(state = 1, '', token), reason = IF(state = 1, '', reason), state = 0`}
 )
 
 func (q *Queue) insert(ctx context.Context, on Execer, rows []*row) error {
-	head, tail := insertHead, insertTail
+	l := insertRows
 	if q.store.dialect == MySQL {
-		head, tail = strings.Replace(insertHead, " AS q", "", 1), insertTailMySQL
+		l = insertRowsMySQL
 	}
-	var text strings.Builder
-	text.WriteString(head)
-	v := values{"format": formatVersion}
-	for i, r := range rows {
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		n := strconv.Itoa(i)
-		text.WriteString("(@namespace, @queue, @id" + n + ", {now}, {now}, @format, @ordering" + n + ", @meta" + n + ", @body" + n + ")")
-		v["id"+n], v["ordering"+n], v["meta"+n], v["body"+n] = r.id, r.ordering, r.meta, r.body
-	}
-	text.WriteString(tail)
-	query, args := q.bind(text.String(), v)
+	query, args := q.bindList(l, len(rows), values{"format": formatVersion}, func(name string, i int) any { return rows[i].value(name) })
 	_, err := on.ExecContext(ctx, query, args...)
 	return err
+}
+
+func (r *row) value(name string) any {
+	switch name {
+	case "id":
+		return r.id
+	case "ordering":
+		return r.ordering
+	case "meta":
+		return r.meta
+	}
+	return r.body
 }
 
 // lookAgain is how long a queue that was full is taken to be full still.

@@ -2,13 +2,11 @@ package sqlhook
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/adapters/internal/sqlclaim"
 )
 
 // Queue is a durable queue of deliveries in the store's database. A receiver puts
@@ -41,9 +39,12 @@ type Queue struct {
 	maxBacklog  int
 	order       func(*sonzaihook.Delivery) string
 
-	inserts *group[*row]
-	wake    chan struct{} // of capacity one: something was enqueued here
-	backlog backlog
+	statements statements
+	inserts    *group[*row]
+	leaves     *group[*leaving]
+	claimLease atomic.Int64  // of the receiver's claims, in nanoseconds; 0: it has claimed nothing in the store yet
+	wake       chan struct{} // of capacity one: something was enqueued here
+	backlog    backlog
 }
 
 // The defaults of the options of a queue.
@@ -138,6 +139,7 @@ func (s *Store) Queue(name string, options ...QueueOption) *Queue {
 		lanes = enqueueLanes
 	}
 	q.inserts = &group[*row]{lanes: lanes, most: mostRows, together: q.insertAll, alone: q.insertOne}
+	q.leaves = &group[*leaving]{lanes: lanes, most: mostRows, together: q.leaveAll, alone: q.leaveOne}
 	return q
 }
 
@@ -162,51 +164,6 @@ func (q *Queue) check() error {
 		}
 	}
 	return nil
-}
-
-// values are what a statement of a queue calls by name.
-type values map[string]any
-
-// bind replaces @name by a placeholder and {now} by the time.
-func (q *Queue) bind(text string, v values) (string, []any) {
-	text = strings.ReplaceAll(text, "{now}", sqlclaim.Now(q.store.dialect.String()))
-	var out strings.Builder
-	var args []any
-	for {
-		before, after, found := strings.Cut(text, "@")
-		out.WriteString(before)
-		if !found {
-			return out.String(), args
-		}
-		end := strings.IndexFunc(after, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
-		if end < 0 {
-			end = len(after)
-		}
-		args = append(args, q.value(after[:end], v))
-		if q.store.dialect == Postgres {
-			out.WriteString("$" + strconv.Itoa(len(args)))
-		} else {
-			out.WriteByte('?')
-		}
-		text = after[end:]
-	}
-}
-
-func (q *Queue) value(name string, v values) any {
-	switch name {
-	case "namespace":
-		return q.store.namespace
-	case "queue":
-		return q.name
-	}
-	value, ok := v[name]
-	if !ok {
-		panic("sqlhook: a statement of a queue has no value for @" + name)
-	}
-	if d, ok := value.(time.Duration); ok {
-		return sqlclaim.Microseconds(d)
-	}
-	return value
 }
 
 // backlog is what is known of how many deliveries wait.

@@ -40,7 +40,12 @@ type line struct {
 
 func newLine(t testing.TB, d database, options ...sqlhook.QueueOption) *line {
 	t.Helper()
-	l := &line{db: d.open(t)}
+	return newLineOn(t, d, d.open(t), options...)
+}
+
+func newLineOn(t testing.TB, d database, db *sql.DB, options ...sqlhook.QueueOption) *line {
+	t.Helper()
+	l := &line{db: db}
 	l.store = newStore(t, l.db, d.dialect)
 	l.queue = l.store.Queue("sonzai", quick(options...)...)
 	l.front = newReceiver(t, l.store, sonzaihook.WithHandOff(l.queue.Enqueue))

@@ -20,11 +20,23 @@ func (w *workers) postpone(ctx context.Context, t *taken, after time.Duration, c
 	})
 }
 
+// leave deletes the row of a delivery that is done, if it is still there: CommitTx
+// may have deleted it.
+func (w *workers) leave(ctx context.Context, t *taken) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	w.dropClaim(ctx, t)
+	if err := w.q.leave(ctx, t); err != nil {
+		w.warnUnsettled(ctx, t, err)
+	}
+}
+
 // settle changes a row that the worker has. If it cannot, the row is due again when
 // its lease ends, and the claim says what became of the delivery.
 func (w *workers) settle(ctx context.Context, t *taken, change func(context.Context, querier) (int64, error)) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	w.dropClaim(ctx, t)
 	var changed int64
 	err := w.q.store.write(ctx, "settle", func(ctx context.Context, on querier) error {
 		var err error
@@ -35,7 +47,27 @@ func (w *workers) settle(ctx context.Context, t *taken, change func(context.Cont
 		err = sonzaihook.ErrLeaseLost
 	}
 	if err != nil {
-		w.q.store.logger.WarnContext(ctx, "sqlhook: row of a queue not settled, it runs again when its lease ends", "queue", string(w.q.name), "row", t.seq, "error", err)
+		w.warnUnsettled(ctx, t, err)
+	}
+}
+
+func (w *workers) warnUnsettled(ctx context.Context, t *taken, err error) {
+	w.q.store.logger.WarnContext(ctx, "sqlhook: row of a queue not settled, it runs again when its lease ends", "queue", string(w.q.name), "row", t.seq, "error", err)
+}
+
+// dropClaim gives up the claim that was made when the row was taken, if the receiver
+// never asked for it.
+func (w *workers) dropClaim(ctx context.Context, t *taken) {
+	if !t.unused() {
+		return
+	}
+	p := w.q.store.params(t.id, string(t.token), 0)
+	err := w.q.store.write(ctx, "release", func(ctx context.Context, on querier) error {
+		_, err := exec(ctx, on, w.q.store.statements.Release, p)
+		return err
+	})
+	if err != nil {
+		w.q.store.logger.WarnContext(ctx, "sqlhook: claim of a row not released, it waits for the lease to end", "queue", string(w.q.name), "row", t.seq, "error", err)
 	}
 }
 

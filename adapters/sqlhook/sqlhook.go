@@ -140,6 +140,10 @@ func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duratio
 	if state, known := s.openTransaction(key, token); known {
 		return state, nil
 	}
+	token, holds := takenFrom(ctx, s).claim(s, key, token, lease)
+	if holds {
+		return sonzaihook.Claimed, nil
+	}
 	var state sonzaihook.State
 	p := s.params(key, token, lease)
 	err := s.write(ctx, "claim", func(ctx context.Context, on querier) error {
@@ -208,6 +212,11 @@ func (s *Store) Commit(ctx context.Context, key, token string, keep time.Duratio
 	if s.notes.Take(key, token) {
 		return nil
 	}
+	t := takenFrom(ctx, s)
+	token = t.tokenOf(key, token)
+	if left, err := t.commit(ctx, s, key, token, s.keepFor(keep)); err != nil || left {
+		return err
+	}
 	p := s.params(key, token, s.keepFor(keep))
 	return s.write(ctx, "commit", func(ctx context.Context, on querier) error {
 		changed, err := exec(ctx, on, s.statements.Commit, p)
@@ -230,7 +239,7 @@ func (s *Store) Release(ctx context.Context, key, token string) error {
 	if s.notes.Take(key, token) {
 		return s.committed(ctx, key)
 	}
-	p := s.params(key, token, 0)
+	p := s.params(key, takenFrom(ctx, s).tokenOf(key, token), 0)
 	var mine bool
 	err := s.write(ctx, "release", func(ctx context.Context, on querier) error {
 		mine = false

@@ -5,164 +5,207 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/sonzaihook/sonzaihook"
 )
-
-// taken is a row that a worker has. Its token is the fence: who lost the row to
-// another finds no row with it.
-type taken struct {
-	queue      *Queue
-	seq        int64
-	token      []byte
-	meta, body []byte
-	attempt    int   // this one included
-	enqueued   int64 // microseconds since 1970
-	age        time.Duration
-	reason     string // why the last attempt failed
-
-	left    atomic.Bool // the row went in the transaction of InTx
-	mu      sync.Mutex
-	renewed bool // or is being renewed
-	riding  bool // or has gone
-}
-
-// ride reports whether the row may be deleted in the transaction of the callbacks.
-// Not if its lease was renewed meanwhile: a transaction that began before would
-// fail under a strict isolation level. The worker deletes it afterwards then.
-func (t *taken) ride() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.riding = !t.renewed
-	return t.riding
-}
-
-// renews reports whether the lease may be renewed.
-func (t *taken) renews() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.renewed = !t.riding
-	return t.renewed
-}
-
-type takenKey struct{}
-
-// takenFrom returns the row that a run came from, if it is in the store's database.
-func takenFrom(ctx context.Context, s *Store) *taken {
-	t, _ := ctx.Value(takenKey{}).(*taken)
-	if t == nil || t.queue.store.db != s.db {
-		return nil
-	}
-	return t
-}
-
-// delivery returns what was enqueued, as a broker's delivery.
-func (t *taken) delivery() (*sonzaihook.Delivery, error) {
-	m, err := readMeta(t.meta)
-	if err != nil {
-		return nil, err
-	}
-	d := &sonzaihook.Delivery{
-		ID: string(m.ID), Type: sonzaihook.EventType(m.Type), Name: string(m.Name), Project: string(m.Project),
-		Source: sonzaihook.SourceBroker, Body: t.body, Trace: m.Trace,
-	}
-	if m.SignedAt != 0 {
-		d.SignedAt = time.Unix(m.SignedAt, 0)
-	}
-	return d, nil
-}
-
-func readMeta(encoded []byte) (meta, error) {
-	var m meta
-	if err := json.Unmarshal(encoded, &m); err != nil {
-		return m, fmt.Errorf("sqlhook: row of a queue: %w", err)
-	}
-	return m, nil
-}
 
 const (
 	takeWhere = `
   WHERE q.namespace = @namespace AND q.queue = @queue AND q.state = 0 AND q.due >= @floor AND q.due <= {now} AND q.format <= @format`
+	takeUsual = `
+  AND (q.token = @none OR q.attempt < @suspect)`
+	// Those whose workers have died, more than once.
+	takeSuspects = `
+  AND q.token <> @none AND q.attempt >= @suspect`
 	// Only the first of those with the same key that wait.
 	takeInOrder = `
   AND (q.ordering = @none OR NOT EXISTS (
     SELECT 1 FROM sonzaihook_queue AS e
     WHERE e.namespace = q.namespace AND e.queue = q.queue AND e.ordering = q.ordering AND e.state = 0 AND e.seq < q.seq))`
-	takeFirst    = ` ORDER BY q.due, q.seq LIMIT @limit`
+	takeFirst = ` ORDER BY q.due, q.seq LIMIT @limit`
+
 	takePostgres = `
 WITH next AS MATERIALIZED (
-  SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{order}` + takeFirst + ` FOR UPDATE SKIP LOCKED)
-UPDATE sonzaihook_queue AS q SET due = {now} + @lease, token = @token, attempt = q.attempt + 1
-FROM next WHERE q.seq = next.seq
-RETURNING q.seq, q.meta, q.body, q.attempt, q.enqueued, {now} - q.enqueued, q.reason`
+  SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{which}` + takeFirst + ` FOR UPDATE SKIP LOCKED),
+taken AS (
+  UPDATE sonzaihook_queue AS q SET due = {now} + @lease, token = @token, attempt = q.attempt + 1
+  FROM next WHERE q.seq = next.seq
+  RETURNING q.seq, q.id, q.meta, q.body, q.attempt, q.enqueued, {now} - q.enqueued AS age, q.reason)`
+	takePlainPostgres = takePostgres + `
+SELECT seq, id, meta, body, attempt, enqueued, age, reason, false FROM taken`
+	// The look at the key is a scalar subquery, which stays a look into the index; a
+	// join is planned for the size that the table had when the statement was first
+	// prepared, and may walk over all that was done since.
+	takeAndClaimPostgres = takePostgres + `,
+claimed AS (
+  INSERT INTO sonzaihook_leases (namespace, id, token, expires)
+  SELECT @namespace, t.id, @token, {now} + @claim FROM taken AS t
+  WHERE (SELECT d.token FROM sonzaihook_done AS d WHERE d.namespace = @namespace AND d.id = t.id) IS NULL
+  ORDER BY t.id
+  ON CONFLICT (namespace, id) DO NOTHING
+  RETURNING id)
+SELECT t.seq, t.id, t.meta, t.body, t.attempt, t.enqueued, t.age, t.reason, c.id IS NOT NULL
+FROM taken AS t LEFT JOIN claimed AS c ON c.id = t.id`
+
 	takeSQLite = `
 UPDATE sonzaihook_queue SET due = {now} + @lease, token = @token, attempt = attempt + 1
-WHERE seq IN (SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{order}` + takeFirst + `)
-RETURNING seq, meta, body, attempt, enqueued, {now} - enqueued, reason`
+WHERE seq IN (SELECT q.seq FROM sonzaihook_queue AS q` + takeWhere + `{which}` + takeFirst + `)
+RETURNING seq, id, meta, body, attempt, enqueued, {now} - enqueued, reason, 0`
+
 	lookMySQL = `
-SELECT q.seq, q.meta, q.body, q.attempt + 1, q.enqueued, {now} - q.enqueued, q.reason FROM sonzaihook_queue AS q` +
-		takeWhere + `{order}` + takeFirst + ` FOR UPDATE SKIP LOCKED`
-	takeMySQL = `
-UPDATE sonzaihook_queue SET due = {now} + @lease, token = @token, attempt = attempt + 1 WHERE seq IN ({seqs})`
+SELECT q.seq, q.id, q.meta, q.body, q.attempt + 1, q.enqueued, {now} - q.enqueued, q.reason, 0 FROM sonzaihook_queue AS q` +
+		takeWhere + `{which}` + takeFirst + ` FOR UPDATE SKIP LOCKED`
 )
 
-// take takes up to n rows that are due, and leases them. It passes over those that
-// were due before floor, in microseconds since 1970.
-func (q *Queue) take(ctx context.Context, n int, floor int64) ([]*taken, error) {
-	order := ""
-	if q.order != nil {
-		order = takeInOrder
+var (
+	takeMySQL = list{`
+UPDATE sonzaihook_queue SET due = {now} + @lease, token = @token, attempt = attempt + 1 WHERE seq IN (`, "@seq.n", ", ", ")"}
+
+	claimSQLite = list{`
+INSERT INTO sonzaihook_leases (namespace, id, token, expires)
+SELECT q.namespace, q.id, @token, {now} + @claim FROM sonzaihook_queue AS q
+WHERE q.seq IN (`, "@seq.n", ", ", `)
+AND NOT EXISTS (SELECT 1 FROM sonzaihook_done AS d WHERE d.namespace = q.namespace AND d.id = q.id)
+ON CONFLICT DO NOTHING
+RETURNING id`}
+
+	claimMySQL = list{`
+INSERT IGNORE INTO sonzaihook_leases (namespace, id, token, expires)
+SELECT q.namespace, q.id, @token, {now} + @claim FROM sonzaihook_queue AS q
+WHERE q.seq IN (`, "@seq.n", ", ", ") ORDER BY q.id"}
+	// A look after the leases are there: who is done by then has seen none of them.
+	claimedMySQL = list{`
+SELECT l.id FROM sonzaihook_leases AS l
+WHERE l.namespace = @namespace AND l.token = @token AND l.id IN (`, "@id.n", ", ", `)
+AND NOT EXISTS (SELECT 1 FROM sonzaihook_done AS d WHERE d.namespace = l.namespace AND d.id = l.id)`}
+)
+
+// suspect is from how many attempts on a row is taken by itself if its last worker
+// has died: it may be what killed it, and whatever runs beside it would die with it
+// each time, until its attempts are spent.
+const suspect = 2
+
+// take takes up to n rows that are due, and leases them: suspects or the others. It
+// passes over those that were due before floor, in microseconds since 1970. Once the
+// receiver is known to claim in the same store, it claims the keys in the same
+// transaction; those that it does not get the receiver asks for, and is told why.
+func (q *Queue) take(ctx context.Context, n int, floor int64, suspects bool) ([]*taken, error) {
+	which := takeUsual
+	if suspects {
+		which = takeSuspects
 	}
-	v := values{"format": formatVersion, "floor": floor, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text())}
+	if q.order != nil {
+		which += takeInOrder
+	}
+	lease := time.Duration(q.claimLease.Load())
+	claim := lease + claimAhead(lease)
+	v := values{
+		"format": formatVersion, "floor": floor, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text()),
+		"claim": claim, "suspect": suspect,
+	}
+	claims := lease > 0
+	asked := time.Now()
 	var rows []*taken
 	err := q.store.write(ctx, "take", func(ctx context.Context, on querier) error {
 		var err error
-		if q.store.dialect == MySQL {
-			rows, err = q.takeOnMySQL(ctx, order, v)
-			return err
+		switch q.store.dialect {
+		case MySQL:
+			rows, err = q.takeOnMySQL(ctx, which, v, claims)
+		case SQLite:
+			rows, err = q.takeOnSQLite(ctx, on, which, v, claims)
+		default:
+			text := takePlainPostgres
+			if claims {
+				text = takeAndClaimPostgres
+			}
+			rows, err = q.query(ctx, on, strings.Replace(text, "{which}", which, 1), v)
 		}
-		text := takePostgres
-		if q.store.dialect == SQLite {
-			text = takeSQLite
-		}
-		rows, err = q.query(ctx, on, strings.Replace(text, "{order}", order, 1), v)
 		return err
 	})
 	if err != nil { // another may still be making this call
 		return nil, err
 	}
+	for _, t := range rows {
+		if t.granted {
+			t.claimed = asked.Add(claim)
+		}
+	}
 	slices.SortFunc(rows, func(a, b *taken) int { return cmp.Compare(a.seq, b.seq) })
 	return rows, nil
 }
 
+// claimAhead is for how much longer than the receiver asks for a key is claimed when
+// its row is taken, so that the row may wait for a worker.
+func claimAhead(lease time.Duration) time.Duration { return min(lease/3, 5*time.Second) }
+
+func (q *Queue) takeOnSQLite(ctx context.Context, on querier, which string, v values, claims bool) ([]*taken, error) {
+	rows, err := q.query(ctx, on, strings.Replace(takeSQLite, "{which}", which, 1), v)
+	if err != nil || len(rows) == 0 || !claims {
+		return rows, err
+	}
+	return rows, q.grant(ctx, on, rows, claimSQLite, v)
+}
+
 // takeOnMySQL looks and takes in one transaction, at a level that locks no gaps into
 // which others enqueue.
-func (q *Queue) takeOnMySQL(ctx context.Context, order string, v values) ([]*taken, error) {
+func (q *Queue) takeOnMySQL(ctx context.Context, which string, v values, claims bool) ([]*taken, error) {
 	tx, err := q.store.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	rows, err := q.query(ctx, tx, strings.Replace(lookMySQL, "{order}", order, 1), v)
+	rows, err := q.query(ctx, tx, strings.Replace(lookMySQL, "{which}", which, 1), v)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	var seqs []string
-	for _, t := range rows {
-		seqs = append(seqs, fmt.Sprint(t.seq))
+	statements := []list{takeMySQL}
+	if claims {
+		statements = append(statements, claimMySQL)
 	}
-	text, args := q.bind(strings.Replace(takeMySQL, "{seqs}", strings.Join(seqs, ", "), 1), v)
-	if _, err := tx.ExecContext(ctx, text, args...); err != nil {
-		return nil, err
+	for _, l := range statements {
+		text, args := q.bindList(l, len(rows), v, columnsOf(rows))
+		if _, err := tx.ExecContext(ctx, text, args...); err != nil {
+			return nil, err
+		}
+	}
+	if claims {
+		if err := q.grant(ctx, tx, rows, claimedMySQL, v); err != nil {
+			return nil, err
+		}
 	}
 	return rows, tx.Commit()
+}
+
+// grant notes which of the rows' keys a statement returns: those that were claimed.
+func (q *Queue) grant(ctx context.Context, on querier, rows []*taken, l list, v values) error {
+	text, args := q.bindList(l, len(rows), v, columnsOf(rows))
+	found, err := on.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	granted := make(map[string]bool, len(rows))
+	for found.Next() {
+		var id []byte
+		if err := found.Scan(&id); err != nil {
+			return err
+		}
+		granted[string(id)] = true
+	}
+	for _, t := range rows {
+		t.granted = granted[t.id]
+	}
+	return found.Err()
+}
+
+func columnsOf(rows []*taken) func(name string, row int) any {
+	return func(name string, row int) any {
+		if name == "id" {
+			return []byte(rows[row].id)
+		}
+		return rows[row].seq
+	}
 }
 
 func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([]*taken, error) {
@@ -176,7 +219,8 @@ func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([
 	for found.Next() {
 		t := &taken{queue: q, token: v["token"].([]byte)}
 		var age int64
-		if err := found.Scan(&t.seq, &t.meta, &t.body, &t.attempt, &t.enqueued, &age, &t.reason); err != nil {
+		err := found.Scan(&t.seq, &t.id, &t.meta, &t.body, &t.attempt, &t.enqueued, &age, &t.reason, &t.granted)
+		if err != nil {
 			return nil, err
 		}
 		t.age = time.Duration(age) * time.Microsecond
@@ -185,7 +229,8 @@ func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([
 	return rows, found.Err()
 }
 
-// delete deletes a row of which the worker still has the lease.
+// delete deletes a row of which the worker still has the lease, in the transaction
+// that makes its key done.
 func (q *Queue) delete(ctx context.Context, on Execer, t *taken) (int64, error) {
 	return q.exec(ctx, on, "DELETE FROM sonzaihook_queue WHERE seq = @seq AND token = @token AND state = 0", t, nil)
 }

@@ -93,7 +93,7 @@ func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 
 // mark writes "done", or fails because another holder did, or holds the key.
 func (s *Store) mark(ctx context.Context, tx Execer, claim sonzaihook.Claim) error {
-	p := s.params(claim.Key, claim.Token, s.keepFor(claim.Keep))
+	p := s.params(claim.Key, takenFrom(ctx, s).tokenOf(claim.Key, claim.Token), s.keepFor(claim.Keep))
 	changed, err := exec(ctx, tx, s.statements.Mark, p)
 	switch {
 	case sqlclaim.KindOf(err) == sqlclaim.Duplicate:

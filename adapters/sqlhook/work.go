@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +36,7 @@ func (q *Queue) Run(ctx context.Context, hooks *sonzaihook.Receiver) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &workers{q: q, hooks: hooks, running: make(chan struct{}, q.workers), freed: make(chan struct{}, 1), stop: stop}
+	w.usual.Store(int64(quick)) // until it is known
 	w.run(ctx)
 	return nil
 }
@@ -60,6 +60,7 @@ type workers struct {
 	hooks   *sonzaihook.Receiver
 	running chan struct{} // one element for each delivery that runs
 	inHand  atomic.Int64  // rows that were taken and not settled yet
+	suspect atomic.Bool   // one of them is a suspect
 	freed   chan struct{} // of capacity one: there is a row less in hand
 	usual   atomic.Int64  // how long a delivery runs of late, in nanoseconds
 	stop    func()
@@ -69,19 +70,24 @@ type workers struct {
 	// before are gone, but a database keeps their places in the index for a while,
 	// and a look would walk over all of them. Now and then it does, because a
 	// transaction that enqueued may have been committed late.
-	floor     int64
-	fromStart time.Time // the last look that did
+	floor       int64
+	fromStart   time.Time // the last look that did
+	forSuspects time.Time // the last look for suspects that found none
+	size        int       // of a body of late, in bytes
 }
 
 const (
 	troubled    = time.Second      // the pause after an error of the database
 	callTimeout = 10 * time.Second // of one call to the database
 
-	// Where deliveries run for less than quick, as many rows are taken ahead as there
-	// are workers, so that these need not wait for the next look. A row that was
-	// taken ahead and does not come to run within longestWait is given back: another
-	// process may have a worker for it.
+	// Where deliveries run for less than quick, rows are taken ahead, as many as run
+	// in aheadFor, so that workers need not wait for the next look and looks are few.
+	// A row that was taken ahead and does not come to run within longestWait is given
+	// back: another process may have a worker for it.
 	quick       = 50 * time.Millisecond
+	aheadFor    = 20 * time.Millisecond
+	mostAhead   = 128
+	bytesAhead  = 16 << 20 // of the bodies of what is taken ahead
 	longestWait = time.Second
 
 	lookFromStart = 5 * time.Second
@@ -95,10 +101,16 @@ func (w *workers) run(ctx context.Context) {
 			return
 		}
 		rows, err := w.take(ctx, room)
+		if err == nil {
+			var one []*taken
+			one, err = w.takeSuspect(ctx)
+			rows = append(rows, one...)
+		}
 		w.inHand.Add(int64(len(rows)))
 		for _, t := range rows {
+			w.size = (7*w.size + len(t.body)) / 8
 			w.wg.Go(func() {
-				defer w.settled()
+				defer w.settled(t)
 				w.handle(ctx, t)
 			})
 		}
@@ -112,15 +124,16 @@ func (w *workers) run(ctx context.Context) {
 	}
 }
 
-// room waits until more rows may be taken, and returns how many; 0 when ctx ends.
+// room waits until there is room for rows that are worth a look, and returns how
+// many; 0 when ctx ends.
 func (w *workers) room(ctx context.Context) int {
 	for ctx.Err() == nil {
-		limit := int64(w.q.workers)
-		if w.usual.Load() < int64(quick) {
-			limit *= 2
+		limit, worth := w.q.workers, 1
+		if n := w.ahead(); n > limit {
+			limit, worth = n, n/2
 		}
-		if n := limit - w.inHand.Load(); n > 0 {
-			return int(n)
+		if n := limit - int(w.inHand.Load()); n >= worth {
+			return n
 		}
 		select {
 		case <-w.freed:
@@ -130,7 +143,21 @@ func (w *workers) room(ctx context.Context) int {
 	return 0
 }
 
-func (w *workers) settled() {
+// ahead returns how many rows run in aheadFor, within bounds.
+func (w *workers) ahead() int {
+	usual := time.Duration(w.usual.Load())
+	if usual >= quick {
+		return 0
+	}
+	each := min(aheadFor/max(usual, 1), mostAhead)
+	n := min(w.q.workers*max(int(each), 2), mostAhead)
+	return min(n, bytesAhead/max(w.size, 1))
+}
+
+func (w *workers) settled(t *taken) {
+	if t.suspect {
+		w.suspect.Store(false)
+	}
 	w.inHand.Add(-1)
 	select {
 	case w.freed <- struct{}{}:
@@ -149,10 +176,10 @@ func (w *workers) take(ctx context.Context, n int) ([]*taken, error) {
 	if time.Since(w.fromStart) > lookFromStart {
 		w.floor = 0
 	}
-	rows, err := w.q.take(inner, n, w.floor)
+	rows, err := w.q.take(inner, n, w.floor, false)
 	if err == nil && len(rows) == 0 && w.floor != 0 {
 		w.floor = 0
-		rows, err = w.q.take(inner, n, 0)
+		rows, err = w.q.take(inner, n, 0, false)
 	}
 	if err != nil || len(rows) == 0 {
 		return rows, err
@@ -170,6 +197,24 @@ func (w *workers) take(ctx context.Context, n int) ([]*taken, error) {
 	return rows, nil
 }
 
+// takeSuspect takes a suspect if none runs here.
+func (w *workers) takeSuspect(ctx context.Context) ([]*taken, error) {
+	if ctx.Err() != nil || w.suspect.Load() || time.Since(w.forSuspects) < w.q.poll {
+		return nil, nil
+	}
+	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	rows, err := w.q.take(inner, 1, 0, true)
+	if len(rows) == 0 {
+		w.forSuspects = time.Now()
+	}
+	for _, t := range rows {
+		t.suspect = true
+		w.suspect.Store(true)
+	}
+	return rows, err
+}
+
 // wait waits until something was enqueued here, or for about the given time.
 func (w *workers) wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(jitter(d))
@@ -183,112 +228,3 @@ func (w *workers) wait(ctx context.Context, d time.Duration) {
 
 // jitter returns d, a fifth more or less.
 func jitter(d time.Duration) time.Duration { return d - d/5 + rand.N(2*(d/5)+1) }
-
-// handle runs one delivery, when it is its turn, and settles its row.
-func (w *workers) handle(ctx context.Context, t *taken) {
-	held, letGo := context.WithCancel(context.WithoutCancel(ctx))
-	var keeping sync.WaitGroup
-	keeping.Go(func() { w.keep(held, t) })
-	defer keeping.Wait()
-	defer letGo()
-	if !w.turn(ctx) {
-		w.postpone(ctx, t, 0, false, t.reason)
-		return
-	}
-	defer func() { <-w.running }()
-	ctx = context.WithoutCancel(ctx)
-	d, err := t.delivery()
-	if err != nil {
-		w.bury(ctx, t, err.Error())
-		return
-	}
-	if t.attempt > w.q.attempts { // a worker died on it, or the dead letter failed
-		w.giveUp(ctx, t, d, errors.New(t.reason))
-		return
-	}
-	start := time.Now()
-	run := sonzaihook.ContextWithTimeout(context.WithValue(ctx, takenKey{}, t), w.q.timeout)
-	out := w.hooks.Dispatch(run, d)
-	w.usual.Store((3*w.usual.Load() + int64(time.Since(start))) / 4)
-	w.conclude(ctx, t, d, out)
-}
-
-// turn waits for a worker that is free, and reports whether there is one in time.
-func (w *workers) turn(ctx context.Context) bool {
-	timer := time.NewTimer(longestWait)
-	defer timer.Stop()
-	if ctx.Err() != nil {
-		return false
-	}
-	select {
-	case w.running <- struct{}{}:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// conclude does with a row what its outcome says.
-func (w *workers) conclude(ctx context.Context, t *taken, d *sonzaihook.Delivery, out sonzaihook.Outcome) {
-	after, again := out.Retry()
-	tooOld := t.age > w.q.maxAge
-	reason := reasonOf(out)
-	switch {
-	case out.Code == sonzaihook.CodeShuttingDown:
-		w.stop()
-		w.postpone(ctx, t, 0, false, t.reason)
-	case again && out.Status == http.StatusServiceUnavailable && !tooOld:
-		w.postpone(ctx, t, jitter(max(after, time.Second)), false, reason)
-	case again && (t.attempt >= w.q.attempts || tooOld):
-		w.giveUp(ctx, t, d, fmt.Errorf("sqlhook: gave up after %d attempts in %v: %w", t.attempt, t.age.Round(time.Second), cause(out)))
-	case again:
-		w.postpone(ctx, t, w.q.backoff(t.attempt), true, reason)
-	case out.Code == sonzaihook.CodeIgnored && out.Err == nil:
-		w.bury(ctx, t, "no callback")
-	case out.Status < http.StatusMultipleChoices:
-		if !t.left.Load() {
-			w.settle(ctx, t, func(ctx context.Context, on querier) (int64, error) {
-				_, err := w.q.delete(ctx, on, t)
-				return 1, err // CommitTx may have deleted it
-			})
-		}
-	default:
-		w.bury(ctx, t, reason)
-	}
-}
-
-// cause returns why an outcome is no success.
-func cause(out sonzaihook.Outcome) error {
-	if out.Err != nil {
-		return out.Err
-	}
-	return errors.New(out.Code)
-}
-
-// backoff returns the wait after a number of attempts.
-func (q *Queue) backoff(attempt int) time.Duration {
-	wait := q.first
-	for range attempt - 1 {
-		if wait >= q.most/2 {
-			wait = q.most
-			break
-		}
-		wait *= 2
-	}
-	return jitter(wait)
-}
-
-// giveUp offers a delivery to the dead letter, and keeps it as dead. While the dead
-// letter fails it is offered again.
-func (w *workers) giveUp(ctx context.Context, t *taken, d *sonzaihook.Delivery, why error) {
-	inner, cancel := context.WithTimeout(ctx, max(w.q.timeout, callTimeout))
-	defer cancel()
-	err := w.hooks.DeadLetter(inner, d, why)
-	if err != nil && !errors.Is(err, sonzaihook.ErrNoDeadLetter) {
-		w.q.store.logger.ErrorContext(ctx, "sqlhook: dead letter failed, it is asked again", "queue", string(w.q.name), "delivery", d.ID, "error", err)
-		w.postpone(ctx, t, w.q.backoff(t.attempt), true, textOf(why))
-		return
-	}
-	w.bury(ctx, t, textOf(why))
-}

@@ -68,12 +68,12 @@ func WithMaxAge(d time.Duration) Option { return func(s *settings) { s.maxAge = 
 // seconds. It must be positive: a message given back at once comes back at once.
 func WithMaxWait(d time.Duration) Option { return func(s *settings) { s.maxWait = d } }
 
-// WithBackoff sets how long to wait after the first failure, and at most; each wait
+// WithBackoff sets the wait after the first failure and the longest wait; each wait
 // is twice the one before, less up to a half at random. Without [WithRepublish] no
 // wait is longer than that of [WithMaxWait]. The default is from 1 second to 1 hour.
-// Both must be positive, and most not less than first.
-func WithBackoff(first, most time.Duration) Option {
-	return func(s *settings) { s.first, s.most = first, most }
+// Both must be positive, and longest not less than first.
+func WithBackoff(first, longest time.Duration) Option {
+	return func(s *settings) { s.first, s.most = first, longest }
 }
 
 // WithRepublish sends what is to be tried later to the topic again, with its attempt
@@ -85,13 +85,13 @@ func WithRepublish(publisher message.Publisher, topic string) Option {
 	return func(s *settings) { s.publisher, s.topic, s.republish = publisher, topic, true }
 }
 
-// WithLogger sets where is logged what the receiver does not log: deliveries that
-// were given up but not kept, and failures to publish again. The default is
-// slog.Default().
+// WithLogger sets where deliveries that were given up but not kept, and failures to
+// publish again, are logged; the rest is logged by the receiver. The default is
+// slog.Default(), and nil is refused.
 func WithLogger(logger *slog.Logger) Option { return func(s *settings) { s.logger = logger } }
 
-// WithClock sets where the time for ages and for what is due is read. It does not
-// drive waits. The default is time.Now. It is called concurrently.
+// WithClock sets where the time is read for the age of a delivery and for when it is
+// due. It does not drive waits. The default is time.Now. It is called concurrently.
 func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
 
 func (s *settings) check() error {

@@ -15,10 +15,10 @@
 //	router.AddConsumerHandler("sonzai", "sonzai", subscriber, watermillhook.Handler(worker))
 //
 // The platform is answered 202 when the publisher returns, so the publisher must
-// return only when the broker has stored the message; for each broker the settings
-// that this takes stand in docs/brokers.md. A broker hands out a message at least
-// once, and the worker's claim in its Store makes one run of it: the workers of one
-// queue need one Store.
+// return only when the broker has stored the message; docs/brokers.md has the
+// settings for each broker. A broker hands out a message at least once, and the
+// worker's claim in its Store makes one run of it: the workers of one topic share one
+// Store.
 //
 // # What travels
 //
@@ -32,10 +32,11 @@
 //
 // [Handler] decides by itself, so put no poison queue and no Retry middleware round
 // it. What a worker cannot run now it gives back after a few seconds, because
-// brokers have no delayed nack: a callback's error up to 15 times, [sonzaihook.RetryAfter] for three
-// days. Then it calls [sonzaihook.Receiver.DeadLetter], and acknowledges only what
-// that has kept. Attempts are counted in the process, so a restart begins anew, and
-// a message that waits holds up its partition or its place among those that the
+// brokers have no delayed nack: after a callback's error up to 15 times, after
+// [sonzaihook.RetryAfter] for three days. Then it calls
+// [sonzaihook.Receiver.DeadLetter], and acknowledges the message only if that has
+// kept the delivery. Attempts are counted in the process, so a restart begins anew,
+// and a message that waits holds up its partition or its place among those that the
 // subscriber has fetched. [WithRepublish] does both better: it sends the message
 // behind the others, with its attempt and the time when it is due.
 package watermillhook
