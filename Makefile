@@ -18,7 +18,7 @@ lint: ## check format and style
 api: ## write the listing of what is exported anew, in api/
 	go run ./internal/apilist -write
 
-release: ## build the commands for each system into dist/, with checksums and an SBOM
+release: ## build the commands for each system into dist/, with checksums and SBOMs
 	.ci/release
 
 fuzz: ## fuzz each target for 20 seconds
@@ -36,7 +36,7 @@ cover: ## show what the tests of the root package do not reach
 demo: ## show the receiver at work
 	go run ./cmd/sonzaihook demo
 
-checks: ## run the short forms of proof, crowd and json-suite, some two minutes
+checks: ## check the contract, and run the short forms of proof, crowd and json-suite, some two minutes
 	go -C checks test ./...
 
 proof: ## try to break the promise: 3 receiver processes, a real redis-server, kills and stalls

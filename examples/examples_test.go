@@ -25,7 +25,7 @@ var programs = []string{"nethttp", "echo", "echo5", "gin", "chi", "fiber"}
 
 // modules are the examples that are modules, because they need libraries that no
 // user of this module should carry.
-var modules = []string{"fiber", "lambda", "exactly-once-sqlx", "kubernetes", "queue-river"}
+var modules = []string{"fiber", "lambda", "exactly-once-sqlx", "kubernetes", "prometheus", "queue-river", "tracing"}
 
 // patience is how long a program may take for one step on a busy machine.
 const patience = 30 * time.Second

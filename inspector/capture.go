@@ -3,6 +3,7 @@ package inspector
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -154,6 +155,10 @@ func (p *pending) joined() bool {
 func (p *pending) request(req *http.Request) {
 	r := p.r
 	r.method, r.path, r.length = bounded(req.Method, 32), bounded(req.URL.Path, longestPath), req.ContentLength
+	if len(req.RequestURI) > longestPath {
+		// Both are pieces of the request's first line, which may hold a megabyte of a query.
+		r.method, r.path = strings.Clone(r.method), strings.Clone(r.path)
+	}
 	room := longestHeader
 	for name, values := range req.Header {
 		for _, value := range values {

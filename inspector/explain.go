@@ -42,9 +42,18 @@ var meanings = map[string]meaning{
 	sonzaihook.CodeRetryLater:           {"A callback asked for another try, or a new secret was on its way.", again},
 }
 
+// unfit are the meanings where a struct of the user's own does not fit.
+var unfit = map[string]meaning{
+	sonzaihook.CodeRejected: {"The payload does not fit the struct that a callback takes, so none ran. The dead letter has it.", final},
+	sonzaihook.CodeFailed:   {"The payload does not fit the struct that a callback takes, so none ran, and there is no dead letter to keep it.", again},
+}
+
 func (r *record) meaning() meaning {
 	switch {
 	case r.out != nil && r.status > 0:
+		if _, _, misfit := r.out.refusal(); misfit {
+			return unfit[r.out.code]
+		}
 		if m, known := meanings[r.out.code]; known {
 			return m
 		}

@@ -37,14 +37,65 @@ func TestRequestsThroughAProxyAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, name := range []string{
-		"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything",
-		"X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip", "X-Original-Url", "Ngrok-Trace-Id",
+		"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything", "X-Forwarded",
+		"X-Real-IP", "x-real-ip", "X-Client-IP", "X-Cluster-Client-IP", "Client-IP", "True-Client-IP", "X-Originating-IP", "X-Remote-IP",
+		"X-Remote-Addr", "CDN-Loop", "CF-Connecting-IP", "CF-Ray", "X-Original-URL", "X-Rewrite-URL", "X-ProxyUser-Ip", "Proxy-Connection",
+		"Proxy-Authorization", "Proxy-Client-IP", "WL-Proxy-Client-IP", "Fastly-Client-IP", "Fly-Client-IP", "Akamai-Origin-Hop", "X-Akamai-Edgescape",
+		"X-Envoy-External-Address", "X-Amzn-Trace-Id", "X-Amz-Cf-Id", "CloudFront-Viewer-Address", "X-AppEngine-User-IP", "X-Cloud-Trace-Context",
+		"X-Azure-ClientIP", "X-ARR-SSL", "X-AppGW-Trace-Id", "Disguised-Host", "X-Vercel-Id", "X-NF-Client-Connection-IP", "X-Railway-Edge",
+		"Ngrok-Trace-Id", "X-Ngrok-Anything", "Tailscale-User-Login", "X-Varnish", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "Max-Forwards",
+		"Surrogate-Capability", "X-Request-Start", "X-Kong-Proxy-Latency", "X-Traefik-Router", "X-HAProxy-Server-State", "X-SSL-Client-Verify",
+		"SSL-Client-Cert", "X-Incap-Client-IP", "Incap-Client-IP",
 	} {
-		answer := d.get("/", header(name, "1"))
-		require.Equal(t, http.StatusForbidden, answer.Code, name)
-		require.Contains(t, answer.Body.String(), "came through a proxy", name)
+		for _, value := range []string{"1", "127.0.0.1", ""} {
+			answer := d.get("/", header(name, value))
+			require.Equal(t, http.StatusForbidden, answer.Code, name)
+			require.Contains(t, answer.Body.String(), "came through a proxy", name)
+		}
 	}
-	require.Equal(t, http.StatusOK, d.get("/", header("X-Request-Id", "1")).Code)
+	for _, name := range []string{"X-Request-Id", "Accept-Language", "Cookie", "Sec-Ch-Ua", "Dnt", "Priority", "Upgrade-Insecure-Requests", "Traceparent"} {
+		require.Equal(t, http.StatusOK, d.get("/", header(name, "1")).Code, name)
+	}
+}
+
+// As nginx with nothing but a proxy_pass: the Host is that of the page, and no header
+// is added.
+func TestAProxyThatHidesItselfIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.message()
+	old := func(req *http.Request) { req.Proto, req.ProtoMinor = "HTTP/1.0", 0 }
+	for name, change := range map[string][]func(*http.Request){
+		"HTTP/1.0":                 {old},
+		"the name of the page":     {header("Sec-Fetch-Site", "same-origin"), header("Referer", "https://tools.example.com/inspector/")},
+		"an older browser":         {header("Referer", "http://192.0.2.2:8089/")},
+		"no page but an address":   {header("Referer", "http://192.0.2.2:8089")},
+		"the origin of a stream":   {header("Sec-Fetch-Site", "same-origin"), header("Origin", "https://tools.example.com")},
+		"another name of loopback": {header("Sec-Fetch-Site", "same-origin"), header("Referer", "http://localhost.tools.example.com/")},
+	} {
+		for _, path := range []string{"/", "/deliveries/1", "/deliveries/1/body", "/assets/live.js"} {
+			answer := d.get(path, change...)
+			require.Equal(t, http.StatusForbidden, answer.Code, name)
+			require.Contains(t, answer.Body.String(), "came through a proxy", name)
+		}
+	}
+	again := url.Values{"as": {"new"}}
+	public := header("Origin", "https://tools.example.com")
+	require.Equal(t, http.StatusForbidden, d.post("/deliveries/1/replay", again, public, header("Sec-Fetch-Site", "same-origin")).Code)
+	require.EqualValues(t, 1, d.ran.Load())
+
+	for name, change := range map[string][]func(*http.Request){
+		"its own page":                  {header("Sec-Fetch-Site", "same-origin"), header("Referer", "http://localhost:4041/")},
+		"its own page by another name":  {header("Referer", "http://[::1]:4041/deliveries/1")},
+		"a link on another site":        {header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "navigate"), header("Referer", "https://docs.example.com/")},
+		"an address that was typed":     {header("Sec-Fetch-Site", "none")},
+		"a Referer that is no address":  {header("Referer", "about:blank")},
+		"a Referer that cannot be read": {header("Referer", "http://%zz/")},
+	} {
+		require.Equal(t, http.StatusOK, d.get("/", change...).Code, name)
+	}
+	allowed := newDesk(t, inspector.WithAuthorize(func(*http.Request) bool { return true }))
+	require.Equal(t, http.StatusOK, allowed.get("/", old, header("Via", "1.1 proxy"), header("Referer", "https://tools.example.com/")).Code)
 }
 
 func TestAuthorizeDecidesWhoMayLook(t *testing.T) {
@@ -61,6 +112,10 @@ func TestAnotherNameThatPointsHereIsRefused(t *testing.T) {
 	d := newDesk(t)
 	for name, want := range map[string]int{
 		"localhost": 200, "localhost:4041": 200, "LOCALHOST:1": 200, "app.localhost": 200, "127.0.0.1:4041": 200, "[::1]:4041": 200, "::1": 200,
+		"[::1]": 200, "localhost.": 200, "localhost.:4041": 200, "LocalHost.:80": 200, "127.0.0.1.": 200, "[::ffff:127.0.0.1]:4041": 200,
+		"[0:0:0:0:0:0:0:1]:4041": 200, "127.8.9.10": 200,
+		"0.0.0.0": 403, "0.0.0.0:4041": 403, "[::]:4041": 403, "127.1": 403, "2130706433": 403, "0x7f.0.0.1": 403, "localhost..": 403, "localhost:x:1": 403,
+		"localhost@attacker.example": 403, "attacker.example#localhost": 403, "attacker.example/.localhost:1": 403, "a-b.app.localhost": 200, "[::2]:4041": 403, "localhost, attacker.example": 403,
 		"attacker.example": 403, "attacker.example:4041": 403, "localhost.attacker.example": 403, "127.0.0.1.attacker.example": 403,
 		"10.0.0.1": 403, "": 403, "localhost\x00": 403,
 	} {

@@ -21,6 +21,7 @@
 //	ring.go      holds the newest, those that were refused apart
 //	live.go      tells the open pages, which can never make a delivery wait
 //	guard.go     who may look, and with what headers a page is answered
+//	proxy.go     what gives a proxy away
 //	routes.go    the requests of the page
 //	list.go, show.go, readable.go, tree.go, visible.go   what a page shows
 //	queue.go     where a delivery stands that was handed off

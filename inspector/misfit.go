@@ -5,13 +5,16 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"strings"
 
 	"github.com/sonzaihook/sonzaihook"
 )
 
 // Which fields of an event did not fit is known to its callbacks alone. For the page
 // the body is decoded once more, by a receiver that exists for nothing else: it has
-// no store, no secret that anybody knows, and callbacks that only take note.
+// no store, no secret that anybody knows, and callbacks that only take note. The
+// structs that users gave to sonzaihook.On it does not know; one that does not fit is
+// an error, which the outcome has.
 
 func newDecoder() *sonzaihook.Receiver {
 	hooks, err := sonzaihook.New(sonzaihook.Secret(rand.Text()), sonzaihook.WithStore(nil), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
@@ -24,6 +27,7 @@ func newDecoder() *sonzaihook.Receiver {
 	hooks.OnBreakthrough(noteMisfit)
 	hooks.OnWakeup(noteMisfit)
 	hooks.OnConsolidation(noteMisfit)
+	hooks.OnOther(noteMisfit) // of other types it is the fields round the payload
 	return hooks
 }
 
@@ -34,6 +38,18 @@ func noteMisfit[T any](ctx context.Context, e *sonzaihook.Event[T]) error {
 		*names = e.Misfit
 	}
 	return nil
+}
+
+// refusal splits the error of a struct of the user's own that does not fit: its name,
+// and the names of the fields. ok is false for any other error. The text is compared,
+// because the methods of an error may be the user's.
+func (r *result) refusal() (name string, fields []string, ok bool) {
+	rest, ok := strings.CutPrefix(r.message, sonzaihook.ErrMisfit.Error()+" ")
+	if !ok || r.code != sonzaihook.CodeRejected && r.code != sonzaihook.CodeFailed {
+		return "", nil, false
+	}
+	name, list, _ := strings.Cut(rest, ": ")
+	return name, strings.Split(list, ", "), true
 }
 
 // misfit returns the names of the fields whose value does not fit the struct of a

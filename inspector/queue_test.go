@@ -115,19 +115,3 @@ func TestAQueueThatFailsIsSaidAndTheRestIsShown(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.Code)
 	require.True(t, containsAll(answer.Body.String(), "The queue did not say", "no route to host", "recital"))
 }
-
-func TestFieldsThatDoNotFitAreNamed(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	require.Equal(t, http.StatusOK, d.deliver([]byte(`{"event_type":"agent.memory_added","event_id":"e1","data":{"importance":{},"confidence":[],"atomic_text":"a"}}`)))
-	require.Equal(t, http.StatusOK, d.message())
-	page := d.get("/deliveries/1").Body.String()
-	require.True(t, containsAll(page, "2 fields did not fit", "<bdi>importance</bdi>", "<bdi>confidence</bdi>"), page)
-	require.NotContains(t, d.get("/deliveries/2").Body.String(), "did not fit")
-
-	// What no signature proves is not decoded.
-	d.deliver([]byte(`{"event_type":"agent.memory_added","event_id":"e2","data":{"importance":{}}}`), hooktest.Unsigned())
-	require.NotContains(t, d.get("/deliveries/3").Body.String(), "did not fit")
-	require.Contains(t, d.get("/").Body.String(), "3")
-	require.EqualValues(t, 1, d.ran.Load(), "to show a delivery runs no callback")
-}

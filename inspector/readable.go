@@ -14,6 +14,7 @@ type readable struct {
 	Lead   []chunk
 	Meters []meter
 	Facts  []fact
+	left   room
 }
 
 // fact is a field and what it says, one item or several.
@@ -50,7 +51,7 @@ func tell(root *value, typ string) *readable {
 	if root == nil || len(root.raw) == 0 || root.kind() != '{' {
 		return nil
 	}
-	out := new(readable)
+	out := &readable{left: wholeRoom}
 	payload := root
 	for _, name := range []string{"payload", "data"} {
 		if m := root.member(name); m != nil && m.kind() == '{' {
@@ -77,7 +78,7 @@ func (o *readable) lead(payload *value, typ string, told map[*value]bool) {
 	}
 	for _, name := range names {
 		if m := payload.member(name); m != nil && m.kind() == '"' && m.text() != "" {
-			o.Lead, told[m] = chunks(m.text(), longestText, true), true
+			o.Lead, told[m] = o.left.chunks(m.text(), true), true
 			return
 		}
 	}
@@ -116,26 +117,26 @@ func (o *readable) add(prefix string, object *value, told map[*value]bool, excep
 		case m.kind() == '{' && prefix == "" && len(m.members) > 0:
 			o.add(name+" · ", m, told, nil)
 			continue
-		case m.kind() == '"' && m.text() == "":
+		case m.kind() == '"' && m.text() == "", m.kind() == '{' && len(m.members) == 0:
 			continue
 		}
-		if items := items(m); len(items) > 0 {
+		if items := o.items(m); len(items) > 0 {
 			o.Facts = append(o.Facts, fact{chunks(name, longestName, false), items})
 		}
 	}
 }
 
 // items are what a value says: an array says several things.
-func items(v *value) [][]chunk {
+func (o *readable) items(v *value) [][]chunk {
 	if v.kind() != '[' {
-		return [][]chunk{chunks(summary(v), longestText, false)}
+		return [][]chunk{o.left.chunks(summary(v), false)}
 	}
 	var list [][]chunk
 	for i := range v.members {
 		if i == mostItems {
 			return append(list, []chunk{{"… " + strconv.Itoa(len(v.members)-i+v.more) + " more", true}})
 		}
-		list = append(list, chunks(summary(&v.members[i]), longestText, false))
+		list = append(list, o.left.chunks(summary(&v.members[i]), false))
 	}
 	return list
 }

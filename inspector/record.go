@@ -131,10 +131,13 @@ func (r *record) weight() int {
 		n += len(s)
 	}
 	if r.out != nil {
-		n += len(r.out.message) + len(r.out.id) + len(r.out.typ)
+		n += len(r.out.message) + len(r.out.id) + len(r.out.typ) + len(r.out.project)
 	}
 	return n
 }
+
+// longestClaim bounds what is kept of a body beside it.
+const longestClaim = 1 << 10
 
 // facts are what the body claims, read when a page shows it.
 type facts struct {
@@ -143,7 +146,10 @@ type facts struct {
 }
 
 func (r *record) read() *facts {
-	r.facts.once.Do(func() { r.facts.typ, r.facts.agent = claims(r.body) })
+	r.facts.once.Do(func() {
+		typ, agent := claims(r.body)
+		r.facts.typ, r.facts.agent = bounded(typ, longestClaim), bounded(agent, longestClaim)
+	})
 	return r.facts
 }
 

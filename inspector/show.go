@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -25,6 +26,7 @@ type showPage struct {
 	Tree    *node
 	NotJSON string
 	Misfit  [][]chunk
+	Struct  []chunk // the user's own that does not fit, where it is that
 	Raw     []chunk
 	Size    string
 	Partial bool
@@ -75,9 +77,7 @@ func (i *Inspector) show(w http.ResponseWriter, req *http.Request) {
 	p.content(r, []byte(i.redact(string(r.body))))
 	p.Copies, p.Proven = i.copies(r)
 	p.Queue = i.place(req.Context(), r, p.Copies)
-	for _, name := range i.misfit(req.Context(), r) {
-		p.Misfit = append(p.Misfit, chunks(i.redact(name), longestName, false))
-	}
+	p.unfit(req.Context(), i, r)
 	p.Replay = i.unplayable(r)
 	p.Newer, p.Older = i.beside(r)
 	i.render(w, http.StatusOK, "show", p)
@@ -91,12 +91,26 @@ func (p *showPage) content(r *record, body []byte) {
 	}
 	root, err := parse(body)
 	if root != nil {
-		t := tree(root, 0)
+		left := room(wholeRoom)
+		t := left.tree(root, 0)
 		p.Tree = &t
 		p.Event = tell(root, r.typ())
 	}
 	if err != nil {
 		p.NotJSON = notJSON(body, err)
+	}
+}
+
+// unfit names the fields that did not fit.
+func (p *showPage) unfit(ctx context.Context, i *Inspector, r *record) {
+	names := i.misfit(ctx, r)
+	if r.out != nil {
+		if own, fields, ok := r.out.refusal(); ok {
+			p.Struct, names = chunks(i.redact(own), longestName, false), fields
+		}
+	}
+	for _, name := range names {
+		p.Misfit = append(p.Misfit, chunks(i.redact(name), longestName, false))
 	}
 }
 

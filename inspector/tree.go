@@ -17,18 +17,16 @@ type node struct {
 	Open     bool
 }
 
-const (
-	longestText = 16 << 10
-	openDepth   = 3
-)
+const openDepth = 3
 
-func tree(v *value, depth int) node {
+// tree returns a value as it is shown, within the room that is left.
+func (r *room) tree(v *value, depth int) node {
 	n := node{Name: chunks(v.name, longestName, false), Open: depth < openDepth}
 	switch v.kind() {
 	case '{', '[':
 		n.Kind = map[byte]string{'{': "object", '[': "array"}[v.kind()]
 		for i := range v.members {
-			child := tree(&v.members[i], depth+1)
+			child := r.tree(&v.members[i], depth+1)
 			if n.Kind == "array" {
 				child.Name = []chunk{{Text: fmt.Sprint(i)}}
 			}
@@ -42,7 +40,7 @@ func tree(v *value, depth int) node {
 			n.Note += fmt.Sprintf(", %d not shown", v.more)
 		}
 	case '"':
-		n.Kind, n.Text = "string", chunks(v.text(), longestText, false)
+		n.Kind, n.Text = "string", r.chunks(v.text(), false)
 	case '0':
 		n.Kind, n.Text = "number", chunks(string(v.raw), longestName, false)
 	default:

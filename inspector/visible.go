@@ -29,31 +29,33 @@ func chunks(text string, limit int, lines bool) []chunk {
 		text, rest = text[:cut], len(text)-cut
 	}
 	var out []chunk
-	add := func(s string, mark bool) {
-		if n := len(out); n > 0 && out[n-1].Mark == mark {
-			if mark {
-				s = " " + s
-			}
-			out[n-1].Text += s
-			return
+	var marks strings.Builder // the names of characters that follow each other
+	end := func() {
+		if marks.Len() > 0 {
+			out = append(out, chunk{marks.String(), true})
+			marks.Reset()
 		}
-		out = append(out, chunk{s, mark})
 	}
 	start, before := 0, rune(0)
 	for at := 0; at < len(text); {
 		r, size := utf8.DecodeRuneInString(text[at:])
 		if name := hidden(r, size, before, text[at], lines); name != "" {
 			if start < at {
-				add(text[start:at], false)
+				end()
+				out = append(out, chunk{text[start:at], false})
 			}
-			add(name, true)
+			if marks.Len() > 0 {
+				marks.WriteByte(' ')
+			}
+			marks.WriteString(name)
 			start = at + size
 		}
 		before = r
 		at += size
 	}
+	end()
 	if start < len(text) {
-		add(text[start:], false)
+		out = append(out, chunk{text[start:], false})
 	}
 	if rest > 0 {
 		out = append(out, chunk{fmt.Sprintf("… %s more", size(rest)), true})
@@ -91,6 +93,23 @@ func isFiller(r rune) bool {
 		return true
 	}
 	return false
+}
+
+// room is what a page has left for the texts of a body, in bytes: names of characters
+// that cannot be shown take ten times the place of these.
+type room int
+
+const (
+	wholeRoom   = 128 << 10
+	longestText = 16 << 10
+	leastText   = 16 // is shown of each text, also when there is no room left
+)
+
+// chunks is the function chunks, within the room that is left.
+func (r *room) chunks(text string, lines bool) []chunk {
+	limit := min(longestText, max(int(*r), leastText))
+	*r -= room(min(len(text), limit))
+	return chunks(text, limit, lines)
 }
 
 // plain is chunks in one line of text, for lists and attributes.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/internal/platformspec"
+	"github.com/sonzaihook/sonzaihook/internal/traffic"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -129,7 +129,7 @@ func TestAChannelIsUpdatedMaskedAndDeleted(t *testing.T) {
 func TestAWrongChannelGetsAProblem(t *testing.T) {
 	t.Parallel()
 	sim := start(t, answering(200), simulator.WithProjects("first", "second"))
-	checked := platformspec.New(t).Answers(sim)
+	checked := traffic.KeepWrong(t, sim)
 	id := openChannel(t, sim, "", withSecret)
 	for name, test := range map[string]struct {
 		method, path, body string

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
-	"github.com/sonzaihook/sonzaihook/internal/platformspec"
 	"github.com/sonzaihook/sonzaihook/internal/recorder"
+	"github.com/sonzaihook/sonzaihook/internal/traffic"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 	"github.com/sonzaihook/sonzaihook/upstream"
@@ -23,8 +23,8 @@ import (
 
 var silent = slog.New(slog.DiscardHandler)
 
-// platform is a simulator behind a real socket. Every call is held against the
-// platform's document.
+// platform is a simulator behind a real socket. Every call is kept, for
+// checks/contract holds it against the platform's document.
 type platform struct {
 	*simulator.Simulator
 	client   *sonzaiapi.Client
@@ -38,7 +38,7 @@ func newPlatform(t *testing.T, opts ...simulator.Option) platform {
 	sim, err := simulator.New(append([]simulator.Option{simulator.WithSpeed(100)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(sim.Close)
-	server := httptest.NewServer(platformspec.New(t).Handler(sim))
+	server := httptest.NewServer(traffic.Keep(t, sim))
 	t.Cleanup(server.Close)
 	client, err := sonzaiapi.New(simulator.DefaultAPIKey, sonzaiapi.WithBaseURL(server.URL+simulator.BasePath),
 		sonzaiapi.WithRetries(1, time.Millisecond, time.Millisecond), sonzaiapi.WithLogger(silent))

@@ -44,6 +44,7 @@ type (
 type beginning struct {
 	name    string
 	options []trace.SpanStartOption
+	runs    bool // it is the span of a delivery that runs or is handed off
 }
 
 // operation is what a span is about.
@@ -144,6 +145,7 @@ func (l *labels) begin(op operation, t sonzaihook.EventType) *beginning {
 		o := operations[op]
 		return &beginning{
 			name: strings.TrimSpace(o.name + " " + key.typ),
+			runs: op != receiving,
 			options: []trace.SpanStartOption{
 				trace.WithSpanKind(o.kind),
 				trace.WithAttributes(system, operationNameKey.String(o.name), operationTypeKey.String(o.name)),

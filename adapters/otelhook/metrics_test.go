@@ -3,6 +3,8 @@ package otelhook_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,6 +156,40 @@ func TestADecoratedStoreSaysWhatTheInnerOneSays(t *testing.T) {
 		require.NoError(t, memory.Commit(t.Context(), key, "t", time.Minute))
 	}
 	require.EqualValues(t, 1, memory.(interface{ Evicted() uint64 }).Evicted())
+}
+
+// placed is a store that notes on which goroutine it is asked for a claim.
+type placed struct {
+	sonzaihook.Store
+	local bool
+	on    *string
+}
+
+func (p placed) Local() bool { return p.local }
+
+func (p placed) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
+	*p.on = goroutine()
+	return p.Store.Claim(ctx, key, token, lease)
+}
+
+// goroutine returns the number of the goroutine that calls it.
+func goroutine() string {
+	var stack [64]byte
+	first, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
+	return first
+}
+
+// What is in this process's memory is not waited for on another goroutine, decorated
+// or not.
+func TestADecoratedLocalStoreKeepsTheShortWay(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	for _, local := range []bool{true, false} {
+		var on string
+		hooks := s.receiver(accept, sonzaihook.WithStore(s.Store(placed{sonzaihook.NewMemoryStore(10), local, &on})))
+		require.Equal(t, 200, hooktest.Deliver(t, hooks, mood("evt_1")).Code)
+		require.Equal(t, local, on == goroutine(), on)
+	}
 }
 
 func TestSecretsAreReportedForTheTypesWithACallback(t *testing.T) {

@@ -15,7 +15,9 @@
 // The callbacks of a delivery run in a span "process <type>" of kind consumer. Its
 // parent is the span of the server, which otelhttp, otelgin or echo's middleware
 // starts; without one it is a root. A delivery that does not run (a copy, a
-// refusal) has no separate span: its outcome stands on the server's.
+// refusal, one without a callback) has no separate span: its outcome stands on the
+// server's. Where there is no server's span it gets one, "receive <type>", after the
+// fact, so that every delivery is in a trace.
 //
 // A trace context that a request brings is not signed, so it is a link and never a
 // parent: mount the receiver behind [Telemetry.PublicEndpoint], or tell otelhttp
@@ -73,6 +75,7 @@ type Telemetry struct {
 	labels     labels
 	running    atomic.Int64 // deliveries whose callbacks run
 	public     atomic.Bool  // PublicEndpoint may leave claims in contexts
+	begun      begun
 	*instruments
 
 	mu        sync.Mutex

@@ -73,10 +73,13 @@ func end(span trace.Span, failure string, options ...trace.SpanEndOption) {
 // begin starts a span about a delivery. Whatever the delivery or its sender says of
 // a trace is a link; the parent is a span of this process alone.
 func (t *Telemetry) begin(ctx context.Context, how *beginning, d *sonzaihook.Delivery, more ...trace.SpanStartOption) (context.Context, trace.Span) {
-	options := how.options
+	options, current := how.options, trace.SpanFromContext(ctx)
 	// The context of a run is slow to look into, and what follows looks for the span
 	// several times.
-	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(ctx))
+	ctx = trace.ContextWithSpan(ctx, current)
+	if how.runs && !bearsOutcome(current.SpanContext(), d.Source) {
+		t.begun.add(d.ID)
+	}
 	links, root := t.links(ctx, d)
 	if len(links)+len(more) > 0 {
 		options = slices.Concat(options, more)
@@ -198,31 +201,37 @@ func (t *Telemetry) PublicEndpoint(next http.Handler) http.Handler {
 	})
 }
 
+// bearsOutcome reports whether the outcome of a delivery stands on the span that was
+// current when it came: one of this process that is about this delivery alone.
+func bearsOutcome(current trace.SpanContext, source sonzaihook.Source) bool {
+	return current.IsValid() && !current.IsRemote() && !fetched(source)
+}
+
 // tell puts the outcome of a delivery on the span of the server. Where there is
 // none, a delivery that did not run gets a span after the fact.
 func (t *Telemetry) tell(ctx context.Context, out *sonzaihook.Outcome, reason string) {
 	span := trace.SpanFromContext(ctx)
-	if !span.SpanContext().IsValid() || span.SpanContext().IsRemote() || fetched(out.Source) {
-		if ran(out.Code) {
-			return
+	if bearsOutcome(span.SpanContext(), out.Source) {
+		if span.IsRecording() {
+			t.describe(span, out, reason)
+			if out.Type != "" {
+				span.SetAttributes(eventTypeKey.String(string(out.Type)))
+			}
 		}
-		d := &sonzaihook.Delivery{ID: out.DeliveryID, Type: out.Type, Source: out.Source}
-		ended := time.Now()
-		_, span = t.begin(ctx, t.labels.begin(receiving, out.Type), d, trace.WithTimestamp(ended.Add(-out.Duration)))
-		t.describe(span, out, reason)
-		failure := ""
-		if out.Status >= http.StatusBadRequest {
-			failure = out.Code
-		}
-		end(span, failure, trace.WithTimestamp(ended))
 		return
 	}
-	if span.IsRecording() {
-		t.describe(span, out, reason)
-		if out.Type != "" {
-			span.SetAttributes(eventTypeKey.String(string(out.Type)))
-		}
+	if mayHaveRun(out.Code) && t.begun.take(out.DeliveryID) {
+		return
 	}
+	d := &sonzaihook.Delivery{ID: out.DeliveryID, Type: out.Type, Source: out.Source}
+	ended := time.Now()
+	_, span = t.begin(ctx, t.labels.begin(receiving, out.Type), d, trace.WithTimestamp(ended.Add(-out.Duration)))
+	t.describe(span, out, reason)
+	failure := ""
+	if out.Status >= http.StatusBadRequest {
+		failure = out.Code
+	}
+	end(span, failure, trace.WithTimestamp(ended))
 }
 
 func (t *Telemetry) describe(span trace.Span, out *sonzaihook.Outcome, reason string) {
@@ -238,9 +247,10 @@ func (t *Telemetry) describe(span trace.Span, out *sonzaihook.Outcome, reason st
 	}
 }
 
-// ran reports whether a delivery with this outcome had a separate span: that of
-// its callbacks, or that of its hand-off.
-func ran(code string) bool {
+// mayHaveRun reports whether a delivery with this outcome may have a span already:
+// that of its callbacks, or that of its hand-off. The others were answered before,
+// perhaps while a copy of them runs.
+func mayHaveRun(code string) bool {
 	switch code {
 	case sonzaihook.CodeProcessed, sonzaihook.CodeIgnored, sonzaihook.CodeQueued, sonzaihook.CodeRejected,
 		sonzaihook.CodeFailed, sonzaihook.CodePanicked, sonzaihook.CodeRetryLater, sonzaihook.CodeQueueUnavailable:

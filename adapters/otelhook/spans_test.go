@@ -3,7 +3,9 @@ package otelhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,105 @@ func TestWithoutAServersSpanARefusalGetsOneAfterTheFact(t *testing.T) {
 	require.Equal(t, codes.Error, refused.Status().Code)
 	require.Equal(t, "missing", value(refused, "sonzaihook.reason"))
 	require.Positive(t, duplicate.EndTime().Sub(duplicate.StartTime()))
+}
+
+// custom does not fit what mood sends.
+type custom struct {
+	Label int `json:"label"`
+}
+
+func TestEveryDeliveryWithoutAServersSpanHasOneSpan(t *testing.T) {
+	t.Parallel()
+	returns := func(err error) func(*sonzaihook.Receiver) {
+		return func(hooks *sonzaihook.Receiver) {
+			hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return err })
+		}
+	}
+	misfit := func(hooks *sonzaihook.Receiver) {
+		sonzaihook.On(hooks, sonzaihook.EventMoodChange, func(context.Context, *sonzaihook.Event[custom]) error { return nil })
+	}
+	plain := sonzaihook.WithHandOff(func(context.Context, *sonzaihook.Delivery) error { return nil })
+	broken := sonzaihook.WithIdentity(func(*sonzaihook.Delivery) string { panic("no identity") })
+	for _, c := range []struct {
+		name     string
+		register func(*sonzaihook.Receiver)
+		options  []sonzaihook.Option
+		code     string
+		span     string
+		outside  error // what middleware outside of telemetry returns
+	}{
+		{"a callback ran", returns(nil), nil, "processed", "process agent.mood_change", nil},
+		{"a callback ignored it", returns(sonzaihook.Ignore("known")), nil, "ignored", "process agent.mood_change", nil},
+		{"a callback queued it", returns(sonzaihook.Queued()), nil, "queued", "process agent.mood_change", nil},
+		{"a callback put it off", returns(sonzaihook.RetryAfter(nil, time.Second)), nil, "retry_later", "process agent.mood_change", nil},
+		{"a callback refused it", returns(sonzaihook.Permanent(nil)), nil, "rejected", "process agent.mood_change", nil},
+		{"a callback failed", returns(errors.New("no")), nil, "failed", "process agent.mood_change", nil},
+		{"no callback", func(*sonzaihook.Receiver) {}, nil, "ignored", "receive agent.mood_change", nil},
+		{"a struct does not fit", misfit, nil, "failed", "receive agent.mood_change", nil},
+		{"a struct does not fit, and a dead letter kept it", func(hooks *sonzaihook.Receiver) {
+			misfit(hooks)
+			hooks.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return nil })
+		}, nil, "rejected", "receive agent.mood_change", nil},
+		{"the identity panics", returns(nil), []sonzaihook.Option{broken}, "panicked", "receive agent.mood_change", nil},
+		{"handed off without telemetry", returns(nil), []sonzaihook.Option{plain}, "queued", "receive agent.mood_change", nil},
+		{"middleware outside of telemetry answers", returns(nil), nil, "failed", "receive agent.mood_change", errors.New("no")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSeen(t)
+			hooks := newReceiver(t, append(s.Options(), c.options...)...)
+			if c.outside != nil {
+				hooks.Use(func(sonzaihook.Handler) sonzaihook.Handler {
+					return func(context.Context, *sonzaihook.Delivery) error { return c.outside }
+				})
+			}
+			s.Attach(hooks)
+			c.register(hooks)
+			for n := range 3 { // what one leaves behind must not hide the next
+				out := hooks.Dispatch(t.Context(), &sonzaihook.Delivery{Source: sonzaihook.SourceWebhook, Body: mood(fmt.Sprint("evt_", n))})
+				require.Equal(t, c.code, out.Code)
+			}
+			require.Len(t, s.named(c.span), 3)
+			require.Len(t, s.spans.Ended(), 3)
+			if strings.HasPrefix(c.span, "receive") {
+				require.Equal(t, c.code, value(s.named(c.span)[0], "sonzaihook.code"))
+			}
+		})
+	}
+}
+
+func TestWithoutAttachADeliveryThatRanIsInATraceToo(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	hooks := newReceiver(t, s.Options()...)
+	hooks.OnMoodChange(accept)
+	hooktest.Deliver(t, hooks, mood("evt_1"))
+	require.Equal(t, "processed", value(s.only("receive agent.mood_change"), "sonzaihook.code"))
+	require.Equal(t, "processed", value(s.served(hooks, mood("evt_2")), "sonzaihook.code"))
+	require.Len(t, s.spans.Ended(), 2)
+}
+
+func TestACopyThatComesWhileTheFirstRunsHasItsSpanAndTakesNoOthers(t *testing.T) {
+	t.Parallel()
+	s := newSeen(t)
+	started, finish, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	hooks := s.receiver(func(context.Context, *sonzaihook.MoodChangeEvent) error {
+		close(started)
+		<-finish
+		return nil
+	})
+	d := &sonzaihook.Delivery{Source: sonzaihook.SourceWebhook, Body: mood("evt_1")}
+	go func() {
+		defer close(done)
+		hooks.Dispatch(context.Background(), d)
+	}()
+	<-started
+	require.Equal(t, sonzaihook.CodeInFlight, hooks.Dispatch(t.Context(), d).Code)
+	require.Equal(t, "in_flight", value(s.only("receive agent.mood_change"), "sonzaihook.code"))
+	close(finish)
+	<-done
+	s.only("process agent.mood_change")
+	require.Len(t, s.spans.Ended(), 2)
 }
 
 func TestWhatFailsIsMarkedWithoutItsText(t *testing.T) {

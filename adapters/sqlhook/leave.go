@@ -138,6 +138,13 @@ func (q *Queue) deleteRows() list {
 	return deleteRows
 }
 
+// A row of which the worker still has the lease leaves by itself, in the transaction
+// that makes its key done.
+const (
+	deleteText = "DELETE FROM sonzaihook_queue WHERE seq = @seq AND token = @row AND state = 0"
+	leaveText  = "WITH gone AS (" + deleteText + ")"
+)
+
 const (
 	doneItem   = "SELECT @id.n AS id, @token.n AS token, @keep.n AS keep"
 	doneInsert = " INTO sonzaihook_done (namespace, id, token, expires)\nSELECT @namespace, i.id, i.token, {now} + i.keep FROM ("

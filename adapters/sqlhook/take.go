@@ -229,15 +229,9 @@ func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([
 	return rows, found.Err()
 }
 
-// delete deletes a row of which the worker still has the lease, in the transaction
-// that makes its key done.
-func (q *Queue) delete(ctx context.Context, on Execer, t *taken) (int64, error) {
-	return q.exec(ctx, on, "DELETE FROM sonzaihook_queue WHERE seq = @seq AND token = @token AND state = 0", t, nil)
-}
-
 // renew lengthens the lease.
 func (q *Queue) renew(ctx context.Context, on Execer, t *taken) (int64, error) {
-	return q.exec(ctx, on, "UPDATE sonzaihook_queue SET due = {now} + @lease WHERE seq = @seq AND token = @token AND state = 0",
+	return q.exec(ctx, on, "UPDATE sonzaihook_queue SET due = {now} + @lease WHERE seq = @seq AND token = @row AND state = 0",
 		t, values{"lease": q.lease})
 }
 
@@ -250,7 +244,7 @@ func (q *Queue) postpone(ctx context.Context, on Execer, t *taken, after time.Du
 	}
 	return q.exec(ctx, on, `
 UPDATE sonzaihook_queue SET due = {now} + @after, attempt = attempt - @uncount, token = @none, reason = @reason
-WHERE seq = @seq AND token = @token AND state = 0`,
+WHERE seq = @seq AND token = @row AND state = 0`,
 		t, values{"after": after, "uncount": uncount, "none": []byte{}, "reason": reason})
 }
 
@@ -258,7 +252,7 @@ WHERE seq = @seq AND token = @token AND state = 0`,
 func (q *Queue) bury(ctx context.Context, on Execer, t *taken, reason string) (int64, error) {
 	return q.exec(ctx, on, `
 UPDATE sonzaihook_queue SET state = 1, due = {now} + @retention, token = @none, reason = @reason
-WHERE seq = @seq AND token = @token AND state = 0`,
+WHERE seq = @seq AND token = @row AND state = 0`,
 		t, values{"retention": q.retention, "none": []byte{}, "reason": reason})
 }
 
@@ -266,7 +260,7 @@ func (q *Queue) exec(ctx context.Context, on Execer, text string, t *taken, v va
 	if v == nil {
 		v = values{}
 	}
-	v["seq"], v["token"] = t.seq, t.token
+	v["seq"], v["row"] = t.seq, t.token
 	query, args := q.bind(text, v)
 	result, err := on.ExecContext(ctx, query, args...)
 	if err != nil {

@@ -83,18 +83,33 @@ func (s *Store) CommitTx(ctx context.Context, tx Execer) error {
 	if !ok {
 		return fmt.Errorf("%w: CommitTx", ErrNoClaim)
 	}
-	if t := takenFrom(ctx, s); t != nil && t.ride() {
-		if _, err := t.queue.delete(ctx, tx, t); err != nil {
-			return s.explain(ctx, "leave queue", err)
-		}
-	}
-	return s.mark(ctx, tx, claim)
+	_, err := s.mark(ctx, tx, claim)
+	return err
 }
 
-// mark writes "done", or fails because another holder did, or holds the key.
-func (s *Store) mark(ctx context.Context, tx Execer, claim sonzaihook.Claim) error {
-	p := s.params(claim.Key, takenFrom(ctx, s).tokenOf(claim.Key, claim.Token), s.keepFor(claim.Keep))
+// mark writes "done", or fails because another holder did, or holds the key. A
+// delivery of a queue in the same database leaves it in the same transaction, which
+// left reports.
+func (s *Store) mark(ctx context.Context, tx Execer, claim sonzaihook.Claim) (left *taken, err error) {
+	t := takenFrom(ctx, s)
+	p := s.params(claim.Key, t.tokenOf(claim.Key, claim.Token), s.keepFor(claim.Keep))
+	if t == nil || !t.ride() {
+		changed, err := exec(ctx, tx, s.statements.Mark, p)
+		return nil, s.marked(ctx, changed, err)
+	}
+	if s.dialect == Postgres { // in one round trip
+		changed, err := t.queue.exec(ctx, tx, leaveText+sqlclaim.PostgresMark, t, values{"key": p.Key, "token": p.Token, "span": p.Span})
+		return t, s.marked(ctx, changed, err)
+	}
+	if _, err := t.queue.exec(ctx, tx, deleteText, t, nil); err != nil {
+		return nil, s.explain(ctx, "leave queue", err)
+	}
 	changed, err := exec(ctx, tx, s.statements.Mark, p)
+	return t, s.marked(ctx, changed, err)
+}
+
+// marked says what it means that a statement wrote "done" so many times.
+func (s *Store) marked(ctx context.Context, changed int64, err error) error {
 	switch {
 	case sqlclaim.KindOf(err) == sqlclaim.Duplicate:
 		return fmt.Errorf("sqlhook: done: %w: %w", sonzaihook.ErrLeaseLost, err)
@@ -157,14 +172,8 @@ func (r *run) commit() error {
 	if r.tx == nil {
 		return r.err // a callback that could not begin must not pass for one that did
 	}
-	t := takenFrom(r.ctx, r.store)
-	rides := t != nil && t.ride()
-	if rides {
-		if _, err := t.queue.delete(r.ctx, r.tx, t); err != nil {
-			return r.cause(r.store.explain(r.ctx, "leave queue", err))
-		}
-	}
-	if err := r.store.mark(r.ctx, r.tx, r.claim); err != nil {
+	t, err := r.store.mark(r.ctx, r.tx, r.claim)
+	if err != nil {
 		return r.cause(err)
 	}
 	if err := r.tx.Commit(); err != nil {
@@ -178,7 +187,7 @@ func (r *run) commit() error {
 		}
 	}
 	r.store.notes.Add(r.claim.Key, r.claim.Token)
-	if rides {
+	if t != nil {
 		t.left.Store(true)
 	}
 	return nil

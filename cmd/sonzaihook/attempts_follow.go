@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
@@ -20,28 +21,27 @@ func (t *attemptsOptions) followLog(ctx context.Context, webhooks sonzaiapi.Webh
 	if !t.json {
 		t.console.Remark(console.Faint("following " + eventType + "; interrupt to end"))
 	}
-	seen, lookBack := map[string]bool{}, t.limit
-	for {
-		fresh, err := t.unseen(ctx, webhooks, eventType, seen, lookBack)
+	seen := map[string]bool{}
+	for first := true; ; {
+		fresh, err := t.unseen(ctx, webhooks, eventType, seen)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err != nil && (lookBack == t.limit || !errors.Is(err, sonzaiapi.ErrUnavailable)):
+		case err != nil && (first || !errors.Is(err, sonzaiapi.ErrUnavailable)):
 			return failure(err)
 		case err != nil: // it was there before, so it comes back
 			t.console.Remark(console.Warn("! "), console.Plain(console.ErrorText(err)))
 		}
+		fresh = slices.DeleteFunc(fresh, func(a sonzaiapi.Attempt) bool { return !t.wanted(a, since) })
+		if first && t.limit > 0 {
+			fresh = fresh[max(0, len(fresh)-t.limit):]
+		}
 		for _, a := range fresh {
-			if !t.wanted(a, since) {
-				continue
-			}
 			if err := t.print(a); err != nil {
 				return err
 			}
 		}
-		if err == nil {
-			lookBack = followed
-		}
+		first = first && err != nil
 		select {
 		case <-ctx.Done():
 			return nil
@@ -51,11 +51,11 @@ func (t *attemptsOptions) followLog(ctx context.Context, webhooks sonzaiapi.Webh
 }
 
 // unseen returns the attempts that were not returned before, the oldest first, and
-// adds them to those that were. It looks at so many of the newest.
-func (t *attemptsOptions) unseen(ctx context.Context, webhooks sonzaiapi.Webhooks, eventType string, seen map[string]bool, lookBack int) ([]sonzaiapi.Attempt, error) {
+// adds them to those that were.
+func (t *attemptsOptions) unseen(ctx context.Context, webhooks sonzaiapi.Webhooks, eventType string, seen map[string]bool) ([]sonzaiapi.Attempt, error) {
 	var fresh []sonzaiapi.Attempt
 	looked := map[string]bool{}
-	for a, err := range webhooks.Attempts(ctx, eventType, pageSize(lookBack)) {
+	for a, err := range webhooks.Attempts(ctx, eventType, pageSize(followed)) {
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (t *attemptsOptions) unseen(ctx context.Context, webhooks sonzaiapi.Webhook
 		if !seen[a.ID] {
 			fresh = append([]sonzaiapi.Attempt{a}, fresh...)
 		}
-		if len(looked) == lookBack || len(looked) == followed {
+		if len(looked) == followed {
 			break
 		}
 	}
@@ -90,7 +90,7 @@ func (t *attemptsOptions) print(a sonzaiapi.Attempt) error {
 	return t.console.Line(
 		console.Faint(at+"  "), console.Calm(delivery.Field(a.RequestBody, delivery.IDKeys...)).Pad(wideEvent),
 		console.Faint(fmt.Sprintf("#%d  ", a.Number)), console.Status(a.ResponseCode, answered(a)).Pad(wideAnswer),
-		console.Faint(fmt.Sprintf("%d ms  ", a.DurationMS)), console.Plain(a.ErrorMessage),
+		console.Faint(fmt.Sprintf("%4d ms  ", a.DurationMS)), console.Plain(a.ErrorMessage),
 	)
 }
 

@@ -27,15 +27,16 @@ func TestAttemptsFollowsTheLogAndPrintsEachAttemptOnce(t *testing.T) {
 	server := httptest.NewServer(hooks(t))
 	t.Cleanup(server.Close)
 	l.fine(t, "webhooks", "register", "message", "--url", server.URL)
+	tenantsMessage("msg_0")(t, l)
 	tenantsMessage("msg_1")(t, l)
-	r := l.start(t, "webhooks", "attempts", "message", "--follow", "--interval", "10ms")
+	r := l.start(t, "webhooks", "attempts", "message", "--follow", "--limit", "1", "--interval", "10ms")
 	r.says(t, &r.out, "evt_msg_1")
 	tenantsMessage("msg_2")(t, l)
 	tenantsMessage("msg_3")(t, l)
 	r.says(t, &r.out, "evt_msg_3")
 	require.Equal(t, console.ExitYes, r.end(t))
 	rows := tableLines(r.out.String())
-	require.Len(t, rows, 3, "each once")
+	require.Len(t, rows, 3, "each once, and none that is older than the first")
 	for i, id := range []string{"evt_msg_1", "evt_msg_2", "evt_msg_3"} {
 		require.Regexp(t, `^\d\d:\d\d:\d\d `+id+` #1 401 unauthorized \d+ ms$`, rows[i], "the oldest first")
 	}

@@ -20,7 +20,7 @@ and recovered from the delivery log; a message is polled; two projects share a r
 a queue takes an event whose callback cannot run yet; a secret is rotated under load; and
 the receiver unsubscribes.
 
-Each step is one line: what was sent, what the platform was printed, and, last, what only
+Each step is one line: what was sent, what the platform was told, and, last, what only
 the receiver's callbacks and log know. Nothing leaves the machine.
 
 The exit code is 0 if every outcome is the expected one, and 1 if not.`,

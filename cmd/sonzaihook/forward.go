@@ -113,11 +113,12 @@ func (f *forwarder) proxy(w http.ResponseWriter, out *http.Request, body []byte)
 				io.Reader
 				io.Closer
 			}{io.MultiReader(bytes.NewReader(answer), resp.Body), resp.Body}
-			f.print(body, delivery.Reply{Status: resp.StatusCode, Code: delivery.CodeOf(answer)}, "", time.Since(start))
+			reply := delivery.ReplyOf(resp, answer, time.Since(start))
+			f.print(body, reply, reply.Redirected(), reply.Duration)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			f.print(body, delivery.Reply{}, err.Error(), time.Since(start))
+			f.print(body, delivery.Reply{}, delivery.Reason(err, f.timeout).Error(), time.Since(start))
 			http.Error(w, "no answer from the server behind", http.StatusBadGateway)
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -26,12 +27,40 @@ const defaultInspect = "localhost:4041"
 
 // registerInspect adds the flag of commands that can show what passes on a page.
 func registerInspect(flags *pflag.FlagSet, addr *string) {
-	flags.StringVar(addr, "inspect", "", "also show what passes on a page in the browser, at this loopback `address`; alone it means "+defaultInspect)
+	flags.StringVar(addr, "inspect", "", "also show what passes on a page in the browser, at this loopback `address`, or :port; alone it means "+defaultInspect)
 	flags.Lookup("inspect").NoOptDefVal = defaultInspect
+}
+
+// loopback returns the address on which the page is served: the port alone stands for
+// localhost. Any other host is an error, because the page would be refused to whoever
+// came by it.
+func loopback(ctx context.Context, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("want a host and a port, as in %s: %w", defaultInspect, err)
+	}
+	if host == "" {
+		return net.JoinHostPort("localhost", port), nil
+	}
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, host)
+	if err != nil {
+		return "", err
+	}
+	for _, ip := range found {
+		if !ip.IP.IsLoopback() {
+			return "", fmt.Errorf("%s is not a loopback address, and the page is for this machine alone: "+
+				"serve it on %s, and reach it from elsewhere with ssh -L", host, net.JoinHostPort("localhost", port))
+		}
+	}
+	return addr, nil
 }
 
 // serveInspector serves the page and says where it is. The result ends it.
 func serveInspector(ctx context.Context, c *console.Console, addr string, page *inspector.Inspector) (stop func() error, err error) {
+	addr, err = loopback(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("--inspect: %w", err)
+	}
 	server, err := delivery.Serve(ctx, addr, page.Handler())
 	if err != nil {
 		return nil, fmt.Errorf("--inspect: %w", err)

@@ -60,3 +60,23 @@ func TestListenAndSimulateShowWhatPassesOnAPage(t *testing.T) {
 	require.Equal(t, console.ExitYes, listening.end(t))
 	require.Equal(t, console.ExitYes, sim.end(t))
 }
+
+func TestThePageIsServedOnALoopbackAddressAlone(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0", "[::ffff:192.0.2.1]:0"} {
+		run := world{}.do(t, "simulate", "--addr", "127.0.0.1:0", "--inspect="+address)
+		require.Equal(t, console.ExitTrouble, run.code, address)
+		require.Contains(t, run.errOut, "is not a loopback address", address)
+	}
+	for _, address := range []string{"4041", "localhost", ""} {
+		_, err := loopback(t.Context(), address)
+		require.ErrorContains(t, err, "want a host and a port", address)
+	}
+	for address, want := range map[string]string{
+		":4041": "localhost:4041", "localhost:4041": "localhost:4041", "127.0.0.9:1": "127.0.0.9:1", "[::1]:1": "[::1]:1",
+	} {
+		got, err := loopback(t.Context(), address)
+		require.NoError(t, err, address)
+		require.Equal(t, want, got)
+	}
+}

@@ -106,7 +106,8 @@ func (l *listenOptions) banner(server *delivery.Server, all []subscribed) {
 		what += fmt.Sprintf(" of %d projects", len(all))
 	}
 	l.console.Remark(console.Strong("sonzaihook listen"), console.Faint("  on "+server.Address))
-	l.console.Remark(console.Good("✓ "), console.Plain(what+" registered for "+l.url))
+	l.console.Remark(console.Good("✓ "), console.Plain(what+" registered"))
+	l.console.Remark(console.Plain("  for " + l.url)) // which may fill a line
 	if l.forwardTo != "" {
 		l.console.Remark(console.Good("✓ "), console.Plain("forwarding to "+l.forwardTo))
 	}

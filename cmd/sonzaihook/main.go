@@ -67,8 +67,8 @@ func report(c *console.Console, cmd *cobra.Command, args []string, err error, co
 		return // the output has said it
 	}
 	_, _ = fmt.Fprintln(c.ErrOut, line)
-	flag := cmd.Flags().Lookup("json")
-	if flag != nil && !console.Printed(err) && (flag.Value.String() == "true" || slices.Contains(args, "--json")) {
+	flag := cmd.Flags().Lookup("json") // which is not set yet where another flag is wrong, or the command
+	if !console.Printed(err) && (slices.Contains(args, "--json") || flag != nil && flag.Value.String() == "true") {
 		_ = c.WriteJSON(struct {
 			Error    string `json:"error"`
 			ExitCode int    `json:"exit_code"`

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -171,19 +169,6 @@ func TestVersionNamesTheBuild(t *testing.T) {
 		require.Equal(t, console.ExitYes, got.code)
 		require.Regexp(t, `^sonzaihook \S+ \(.*go1\..*\)\n$`, got.out)
 	}
-}
-
-func TestAVersionSaysFromWhichCommitItWasBuilt(t *testing.T) {
-	t.Parallel()
-	info := &debug.BuildInfo{GoVersion: "go1.26.8"}
-	platform := ", go1.26.8, " + runtime.GOOS + "/" + runtime.GOARCH + ")"
-	info.Main.Version = "v0.3.0"
-	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "1a2b3c4d5e6f7a8b"}}
-	require.Equal(t, "v0.3.0 (1a2b3c4d5e6f"+platform, describeBuild(info))
-	info.Settings = append(info.Settings, debug.BuildSetting{Key: "vcs.modified", Value: "true"})
-	require.Equal(t, "v0.3.0 (1a2b3c4d5e6f with changes"+platform, describeBuild(info))
-	info.Main.Version, info.Settings = "", nil
-	require.Equal(t, "(devel) ("+platform[2:], describeBuild(info))
 }
 
 func TestASecretComesFromFlagFileOrEnvironment(t *testing.T) {

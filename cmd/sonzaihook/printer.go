@@ -157,7 +157,7 @@ func (line printed) cells() []console.Cell {
 		}
 		took := time.Duration(line.DurationMS * float64(time.Millisecond))
 		return append(head, console.Status(line.Status, answer).Pad(wideAnswer),
-			console.Faint(console.Milliseconds(took)+"  "), console.Plain(cmp.Or(line.Reason, delivery.Describe(line.Event))))
+			console.Faint(fmt.Sprintf("%7s  ", console.Milliseconds(took))), console.Plain(cmp.Or(line.Reason, delivery.Describe(line.Event))))
 	case line.Outcome == sonzaihook.CodeProcessed:
 		return append(head, console.Faint(line.Agent).Pad(wideAgent), console.Plain(delivery.Describe(line.Event)))
 	}

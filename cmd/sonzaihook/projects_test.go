@@ -38,7 +38,7 @@ func TestListenTakesTheEventsOfSeveralProjects(t *testing.T) {
 	files := filepath.Join(t.TempDir(), "secrets", projectPlace, eventPlace)
 	r := l.start(t, append([]string{"listen", "--addr", "127.0.0.1:0", "--secret-file", files, "--inspect=127.0.0.1:0"}, bothProjects...)...)
 	r.says(t, &r.errOut, "interrupt to unsubscribe and end")
-	require.Regexp(t, `✓ 6 event types under 10 names of 2 projects registered for http://\S+/\{project\}/\{event\}`, r.errOut.String())
+	require.Regexp(t, `✓ 6 event types under 10 names of 2 projects registered\n  for http://\S+/\{project\}/\{event\}`, r.errOut.String())
 	for _, project := range []string{testProject, thirdProject} {
 		l.happens(t, simulator.Event{Type: "agent.wakeup", ID: "evt_wk", ProjectID: project, Data: map[string]any{
 			"wakeup": map[string]string{"wakeup_id": "wk_1", "intent": "say hi to " + project},

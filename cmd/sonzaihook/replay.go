@@ -212,10 +212,11 @@ func (r *replayOptions) report(list []missed) error {
 		g.Headings = slices.Insert(g.Headings, 1, "PROJECT")
 		g.Right, g.Spare = []int{4}, []int{4}
 	}
-	failed := 0
+	failed, why := 0, ""
 	for _, m := range list {
 		if !r.dry && !m.recovered() {
 			failed++
+			why = cmp.Or(why, m.Error)
 		}
 		if err := r.add(&g, m, r.row(m)...); err != nil {
 			return err
@@ -225,7 +226,10 @@ func (r *replayOptions) report(list []missed) error {
 		return err
 	}
 	if failed > 0 {
-		return console.NoAsPrinted(fmt.Sprintf("%d of %d not recovered: mend the server, then replay again", failed, len(list)))
+		if why != "" {
+			why = " (" + why + ")"
+		}
+		return console.NoAsPrinted(fmt.Sprintf("%d of %d not recovered%s: mend the server, then replay again", failed, len(list), why))
 	}
 	return nil
 }

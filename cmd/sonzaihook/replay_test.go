@@ -104,7 +104,7 @@ func TestAReplayThatDoesNotGetThroughIsAFailure(t *testing.T) {
 	o := newOutage(t)
 	got := o.do(t, "replay", "--secret", "@"+o.files)
 	require.Equal(t, console.ExitNo, got.code)
-	require.Equal(t, "sonzaihook: 2 of 2 not recovered: mend the server, then replay again\n", got.errOut)
+	require.Equal(t, "sonzaihook: 2 of 2 not recovered (EOF): mend the server, then replay again\n", got.errOut)
 	require.Equal(t, "now agent.message evt_msg_1 2 none unanswered EOF", tableLines(got.out)[1])
 
 	o.serve(t)

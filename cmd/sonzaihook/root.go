@@ -5,6 +5,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/reference"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/version"
 )
 
 // newRoot returns the whole command line. A new command is a file and a line here.
@@ -25,14 +26,12 @@ With --json a command prints one JSON object per line. If it fails, the last one
   sonzaihook verify --signature "t=…,v1=…" < body.json
   sonzaihook simulate --every 2s
   sonzaihook webhooks attempts agent.message --failed`,
-		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetIn(c.In)
 	root.SetOut(c.Out)
 	root.SetErr(c.ErrOut)
-	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	root.AddCommand(
 		newChannels(c),
 		newDemo(c),
@@ -44,9 +43,10 @@ With --json a command prints one JSON object per line. If it fails, the last one
 		newSign(c),
 		newSimulate(c),
 		newVerify(c),
-		newVersion(c),
 		newWakeups(c),
 		newWebhooks(c),
 	)
+	version.Add(root, c)
+	root.SetVersionTemplate("sonzaihook {{.Version}}\n")
 	return root
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tidwall/sjson"
 
+	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
 )
@@ -22,9 +23,9 @@ func newSend(c *console.Console) *cobra.Command {
 		Use:   "send <type> | --body <file>",
 		Short: "Send one signed delivery to a server",
 		Long: `Send signs a delivery and posts it to a URL, as the platform does, and prints the
-status, the code in the answer and the time it took. An answer without the code of a
-sonzaihook receiver came from something else: a proxy, or other authentication before
-it.
+status, the code in the answer and the time it took. An answer that has not the form of
+a sonzaihook receiver's came from something else, which it says: a proxy, or other
+authentication before it.
 
 The body is a sample of the given event type, with a new id and the current time, so
 that a second one is not taken for a copy of the first. --set changes it;
@@ -107,16 +108,22 @@ func (s *sendOptions) run(ctx context.Context, name string) error {
 	case s.json:
 		return console.No("") // the object has said it
 	}
-	return console.No(elsewhere(answer))
+	return console.No(s.note(answer))
 }
 
-// elsewhere returns a note if the answer is not a receiver's, which always has a
-// code. A 401 from a receiver and one from authentication in front of it have
-// different fixes.
-func elsewhere(answer delivery.Reply) string {
+// note says of an answer what its status does not. A 401 from a receiver and one
+// from authentication in front of it have different fixes.
+func (s *sendOptions) note(answer delivery.Reply) string {
+	expected := s.tampered || s.stale
 	switch {
-	case answer.Code != "", answer.Accepted():
+	case answer.Accepted():
 		return ""
+	case answer.Receiver && answer.Code == sonzaihook.CodeUnauthorized && !expected:
+		return "a sonzaihook receiver refused it: it has another secret, demands another Authorization, or one of the two clocks is wrong; its log says which"
+	case answer.Receiver:
+		return ""
+	case answer.Redirected() != "":
+		return "a redirect, " + answer.Redirected() + ", as the platform follows none: register the address that takes deliveries by itself"
 	case answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden:
 		return "this is not the answer of a sonzaihook receiver: other authentication refused the request before it, such as middleware, a proxy or an API gateway; the signature was not looked at"
 	case answer.Status == http.StatusNotFound, answer.Status == http.StatusMethodNotAllowed:
@@ -209,7 +216,7 @@ func (s *sendOptions) print(req delivery.SignedRequest, answer delivery.Reply) e
 			Type       string  `json:"type,omitempty"`
 			EventID    string  `json:"event_id,omitempty"`
 			Note       string  `json:"note,omitempty"`
-		}{answer.Status, answer.Code, console.InMS(answer.Duration), name, id, elsewhere(answer)})
+		}{answer.Status, answer.Code, console.InMS(answer.Duration), name, id, s.note(answer)})
 	}
 	code := cmp.Or(answer.Code, http.StatusText(answer.Status), "no reason given")
 	cells := line{

@@ -74,7 +74,11 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 		got := send("mood_change", spoiled)
 		require.Equal(t, console.ExitNo, got.code)
 		require.Contains(t, got.out, "401 unauthorized")
-		require.Empty(t, got.errOut)
+		if expected := !strings.HasPrefix(spoiled, "--authorization"); expected {
+			require.Empty(t, got.errOut)
+		} else {
+			require.Contains(t, got.errOut, "a sonzaihook receiver refused it: it has another secret, demands another Authorization")
+		}
 	}
 	require.Equal(t, 3, seen.Len())
 }
@@ -145,6 +149,46 @@ func TestSendFollowsNoRedirectAndTrustsNoAnswer(t *testing.T) {
 	}
 }
 
+func TestSendTellsAReceiversAnswerFromAnothers(t *testing.T) {
+	t.Parallel()
+	answers := func(status int, header, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if name, value, ok := strings.Cut(header, ": "); ok {
+				w.Header().Set(name, value)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	unauthorized := sonzaihook.Refusal(sonzaihook.ErrSignatureMismatch)
+	const other = "other authentication refused the request before it"
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"a receiver":              {func(w http.ResponseWriter, _ *http.Request) { unauthorized.Respond(w) }, "a sonzaihook receiver refused it"},
+		"middleware":              {answers(401, "WWW-Authenticate: Bearer", `{"message":"no jwt"}`), other},
+		"an API with a code":      {answers(401, "", `{"code":"unauthorized"}`), other},
+		"an API with problems":    {answers(401, "Content-Type: application/problem+json", `{"type":"https://x.example/p","status":401,"code":"unauthorized"}`), other},
+		"a gateway's page":        {answers(403, "", "<html>forbidden</html>"), other},
+		"another path":            {answers(404, "", "404 page not found"), "there is none at the path of --url"},
+		"a redirect":              {answers(308, "Location: https://u:p@other.example/in?key=k", ""), "a redirect, not followed to https://other.example/in, as"},
+		"a redirect to somewhere": {answers(302, "", ""), "a redirect, not followed, as the platform follows none"},
+		"a proxy":                 {answers(502, "", "<html>bad gateway</html>"), "this is not the answer of a sonzaihook receiver"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var in inbox
+			url := in.start(t, test.answer)
+			got := live.do(t, "send", "message", "--url", url)
+			require.Equal(t, console.ExitNo, got.code)
+			require.Contains(t, got.errOut, test.want)
+			got = live.do(t, "send", "message", "--json", "--url", url)
+			require.Contains(t, objects(t, got.out)[0]["note"], test.want)
+		})
+	}
+}
+
 func TestSendPrintsJSONForMachines(t *testing.T) {
 	t.Parallel()
 	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret))
@@ -173,5 +217,7 @@ func TestSendSaysThatNobodyAnswered(t *testing.T) {
 	t.Cleanup(slow.Close)
 	got = live.do(t, "send", "message", "--timeout", "50ms", "--url", slow.URL)
 	require.Equal(t, console.ExitNo, got.code)
-	require.Contains(t, got.errOut, "no answer from "+slow.URL)
+	require.Equal(t, "sonzaihook: no answer from "+slow.URL+": none within 50ms\n", got.errOut)
+	got = live.do(t, "send", "message", "--url", strings.Replace(nowhere, "//", "//me:whatever@", 1)+"/hooks")
+	require.NotContains(t, got.errOut, "whatever")
 }

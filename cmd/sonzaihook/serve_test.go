@@ -60,7 +60,7 @@ func TestListenPrintsEventsAndUnsubscribesWhenItIsInterrupted(t *testing.T) {
 	l := newLand(t)
 	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--auth-header", "Bearer open")
 	r.says(t, &r.errOut, "interrupt to unsubscribe and end")
-	require.Regexp(t, `✓ 6 event types( under 10 names)? registered for http://127\.0\.0\.1:`, r.errOut.String())
+	require.Regexp(t, `✓ 6 event types( under 10 names)? registered\n  for http://127\.0\.0\.1:`, r.errOut.String())
 	require.GreaterOrEqual(t, len(tableLines(l.fine(t, "webhooks", "list"))), 7)
 
 	event := saying("msg_1", "hello")

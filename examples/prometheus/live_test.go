@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +23,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/adapters/otelhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 )
+
+// calm are the panels that show 0 while nothing is wrong, where an empty panel would
+// be taken for a broken one. What they show of trouble is not 0.
+var calm = []string{"Deliveries", "Answered 5xx", "Refusals by reason", "Store: calls that failed", "Verified by a secret that was rotated out"}
 
 // Every query of every panel is asked of a Prometheus that scrapes the server, and
 // each has to be answered with a number. Not parallel: the registry is global.
@@ -31,27 +38,41 @@ func TestEveryPanelShowsSomethingOfARealPrometheus(t *testing.T) {
 	if err != nil {
 		t.Skip("prometheus is not installed (Debian package prometheus)")
 	}
-	router, deliver := busyServer(t)
-	server := httptest.NewServer(router)
+	busy := newBusyServer(t)
+	server := httptest.NewServer(busy.router)
 	defer server.Close()
 	api := startPrometheus(t, program, server.Listener.Addr().String())
-
-	open := map[string]string{} // queries that were not answered with a number yet, and the last answer
+	queries := map[string]string{} // to the title of the panel
 	for _, panel := range readDashboard(t).Panels {
 		for _, target := range panel.Targets {
-			open[strings.NewReplacer("$__rate_interval", "30s", "$job", ".*").Replace(target.Expr)] = panel.Title
+			queries[strings.NewReplacer("$__rate_interval", "30s", "$job", ".*").Replace(target.Expr)] = panel.Title
 		}
 	}
-	require.GreaterOrEqual(t, len(open), 16)
-	for end := time.Now().Add(90 * time.Second); len(open) > 0 && time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
-		deliver()
-		for expr := range open {
-			if numbers(t, api+"/query?query="+url.QueryEscape(expr)) > 0 {
-				delete(open, expr)
+	require.GreaterOrEqual(t, len(queries), 16)
+
+	answered := func(deliver func(), want func(title string, values []string) bool) {
+		t.Helper()
+		open := maps.Clone(queries)
+		for end := time.Now().Add(90 * time.Second); len(open) > 0 && time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+			deliver()
+			for expr, title := range open {
+				if want(title, numbers(t, api+"/query?query="+url.QueryEscape(expr))) {
+					delete(open, expr)
+				}
 			}
 		}
+		require.Empty(t, open, "these queries were not answered as they should be")
 	}
-	require.Empty(t, open, "these queries found no number")
+	zero := func(values []string) bool { return len(values) == 1 && values[0] == "0" }
+	answered(func() {}, func(title string, values []string) bool { // nothing has arrived yet
+		return zero(values) == (slices.Contains(calm, title) && title != "Answered 5xx" || title == "Types without a secret" || title == "In flight")
+	})
+	answered(busy.accepted, func(title string, values []string) bool { // a share of something
+		return !slices.Contains(calm, title) || title == "Deliveries" || zero(values)
+	})
+	answered(busy.all, func(title string, values []string) bool {
+		return len(values) > 0 && (!slices.Contains(calm, title) || !slices.Contains(values, "0"))
+	})
 	requireVariables(t, api)
 }
 
@@ -76,9 +97,15 @@ func requireVariables(t *testing.T, api string) {
 	require.Equal(t, 1, asked)
 }
 
-// busyServer returns the server of this example, and what delivers to it once with
-// each outcome.
-func busyServer(t *testing.T) (http.Handler, func()) {
+// busyServer is the server of this example, to which this delivers.
+type busyServer struct {
+	t         *testing.T
+	router    http.Handler
+	hooks     *sonzaihook.Receiver
+	telemetry *otelhook.Telemetry
+}
+
+func newBusyServer(t *testing.T) *busyServer {
 	t.Helper()
 	registerer, gatherer := prometheus.DefaultRegisterer, prometheus.DefaultGatherer
 	registry := prometheus.NewRegistry()
@@ -88,30 +115,39 @@ func busyServer(t *testing.T) (http.Handler, func()) {
 	hooks, telemetry, err := newHooks(hooktest.Secret)
 	require.NoError(t, err)
 	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return errors.New("the model is away") })
-	require.NoError(t, hooks.Rotate(sonzaihook.AnyEvent, "whsec_the_next_one_0123456789abcdef", time.Hour))
 	_, err = telemetry.ObserveQueue("sonzai", func(context.Context) (int64, time.Duration, error) { return 1, time.Second, nil })
 	require.NoError(t, err)
-	broken := telemetry.Store(brokenStore{sonzaihook.NewMemoryStore(1)})
-	enqueue := telemetry.HandOff(func(context.Context, *sonzaihook.Delivery) error { return nil })
-	router := newRouter(hooks, telemetry)
-	return router, func() {
-		send := func(want int, typ sonzaihook.EventType, body []byte, options ...hooktest.Option) {
-			options = append(options, hooktest.To("/webhooks/sonzai/"+string(typ)))
-			require.Equal(t, want, hooktest.Deliver(t, router, body, options...).Code)
-		}
-		mood := hooktest.Fixture(t, sonzaihook.EventMoodChange)
-		send(http.StatusOK, sonzaihook.EventMoodChange, mood) // processed
-		send(http.StatusOK, sonzaihook.EventMoodChange, mood) // duplicate
-		send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Tampered())
-		send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Stale())
-		send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Unsigned())
-		send(http.StatusBadRequest, sonzaihook.EventMoodChange, []byte("[]"))
-		send(http.StatusOK, sonzaihook.EventConsolidation, hooktest.Fixture(t, sonzaihook.EventConsolidation)) // ignored
-		send(http.StatusInternalServerError, sonzaihook.EventMessage, hooktest.Fixture(t, sonzaihook.EventMessage))
-		_, err := broken.Claim(t.Context(), "key", "token", time.Minute)
-		require.ErrorIs(t, err, errBroken)
-		require.NoError(t, enqueue(t.Context(), &sonzaihook.Delivery{Type: sonzaihook.EventMoodChange}))
-	}
+	return &busyServer{t, newRouter(hooks, telemetry), hooks, telemetry}
+}
+
+func (b *busyServer) send(want int, typ sonzaihook.EventType, body []byte, options ...hooktest.Option) {
+	b.t.Helper()
+	options = append(options, hooktest.To("/webhooks/sonzai/"+string(typ)))
+	require.Equal(b.t, want, hooktest.Deliver(b.t, b.router, body, options...).Code)
+}
+
+// accepted delivers what nothing is wrong with.
+func (b *busyServer) accepted() {
+	b.send(http.StatusOK, sonzaihook.EventMoodChange, hooktest.Fixture(b.t, sonzaihook.EventMoodChange))
+}
+
+// all delivers once with each outcome.
+func (b *busyServer) all() {
+	next := "whsec_the_next_one_0123456789abcdef"
+	require.NoError(b.t, b.hooks.Rotate(sonzaihook.AnyEvent, next, time.Hour)) // hooktest's secret retires
+	mood := hooktest.Fixture(b.t, sonzaihook.EventMoodChange)
+	b.send(http.StatusOK, sonzaihook.EventMoodChange, mood) // processed
+	b.send(http.StatusOK, sonzaihook.EventMoodChange, mood) // duplicate
+	b.send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Tampered())
+	b.send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Stale())
+	b.send(http.StatusUnauthorized, sonzaihook.EventMoodChange, mood, hooktest.Unsigned())
+	b.send(http.StatusBadRequest, sonzaihook.EventMoodChange, []byte("[]"))
+	b.send(http.StatusOK, sonzaihook.EventConsolidation, hooktest.Fixture(b.t, sonzaihook.EventConsolidation)) // ignored
+	b.send(http.StatusInternalServerError, sonzaihook.EventMessage, hooktest.Fixture(b.t, sonzaihook.EventMessage))
+	_, err := b.telemetry.Store(brokenStore{sonzaihook.NewMemoryStore(1)}).Claim(b.t.Context(), "key", "token", time.Minute)
+	require.ErrorIs(b.t, err, errBroken)
+	enqueue := b.telemetry.HandOff(func(context.Context, *sonzaihook.Delivery) error { return nil })
+	require.NoError(b.t, enqueue(b.t.Context(), &sonzaihook.Delivery{Type: sonzaihook.EventMoodChange}))
 }
 
 var errBroken = errors.New("connection refused")
@@ -159,8 +195,9 @@ func startPrometheus(t *testing.T, program, target string) string {
 	return "http://" + address + "/api/v1"
 }
 
-// numbers returns how many series a query is answered with whose value is a number.
-func numbers(t *testing.T, query string) (n int) {
+// numbers returns the values of the series that a query is answered with, where they
+// are numbers.
+func numbers(t *testing.T, query string) (values []string) {
 	t.Helper()
 	var answer struct {
 		Data struct {
@@ -170,10 +207,10 @@ func numbers(t *testing.T, query string) (n int) {
 	ask(t, query, &answer)
 	for _, series := range answer.Data.Result {
 		if value := fmt.Sprint(series.Value[1]); value != "NaN" {
-			n++
+			values = append(values, value)
 		}
 	}
-	return n
+	return values
 }
 
 func ask(t *testing.T, address string, answer any) {

@@ -48,7 +48,7 @@ func contents(body []byte) iter.Seq[content] {
 // terminals do.
 func carried(body []byte) iter.Seq[content] {
 	return func(yield func(content) bool) {
-		_ = ends(body, yield) && lines(body, yield) && wrapped(body, yield) &&
+		_ = ends(body, yield) && lines(body, yield) && wrapped(body, yield) && recoded(body, yield) &&
 			yield(content{nil, "the sender signed an empty body", "something read the body before it was signed, or it was signed before it was set"})
 	}
 }

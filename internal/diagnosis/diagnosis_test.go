@@ -113,6 +113,10 @@ func TestExplainFindsWhatChangedTheBody(t *testing.T) {
 		{"slashes", `{"a":"x\/y"}`, `{"a":"x/y"}`, "with slashes escaped"},
 		{"encoder's newline", "{\"a\":1}\n", `{"a": 1}`, "with a newline at its end"},
 		{"empty", "", sample, "the sender signed an empty body"},
+		{"to Latin-1", `{"a":"é ü"}`, "{\"a\":\"\xe9 \xfc\"}", "converted from UTF-8 to Latin-1"},
+		{"to windows-1252", `{"a":"€ – é"}`, "{\"a\":\"\x80 \x96 \xe9\"}", "converted from UTF-8 to Latin-1"},
+		{"read as Latin-1", `{"a":"é"}`, `{"a":"Ã©"}`, "read as Latin-1 and written as UTF-8"},
+		{"read as windows-1252", `{"a":"it’s 5 €"}`, `{"a":"itâ€™s 5 â‚¬"}`, "read as Latin-1 and written as UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,16 +21,7 @@ INSERT INTO sonzaihook_done (namespace, id, token, expires)
 SELECT @namespace::bytea, @key::bytea, @token::bytea, {now} + @span::bigint
 WHERE NOT EXISTS (SELECT 1 FROM held WHERE token <> @token)
 ON CONFLICT DO NOTHING`),
-	// Under a stricter isolation level the look at the lease would show the past,
-	// and could make the renewal fail, or this transaction.
-	Mark: postgres(`
-INSERT INTO sonzaihook_done (namespace, id, token, expires)
-SELECT @namespace::bytea, @key::bytea, @token::bytea, {now} + @span::bigint
-WHERE CASE WHEN current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
-  THEN NOT EXISTS (
-    SELECT 1 FROM sonzaihook_leases
-    WHERE namespace = @namespace AND id = @key AND token <> @token AND expires > {now})
-  ELSE true END`),
+	Mark:        postgres(PostgresMark),
 	State:       postgres(stateText),
 	ForgetLease: postgres(forgetLeaseText),
 	Forget:      postgres(forgetText),
@@ -48,6 +39,17 @@ DELETE FROM sonzaihook_queue WHERE seq IN (
   SELECT seq FROM sonzaihook_queue WHERE state = 1 AND due < {now}
   ORDER BY due LIMIT @limit::int FOR UPDATE SKIP LOCKED)`),
 }
+
+// PostgresMark is the text of Mark. Under a stricter isolation level the look at the
+// lease would show the past, and could make the renewal fail, or this transaction.
+const PostgresMark = `
+INSERT INTO sonzaihook_done (namespace, id, token, expires)
+SELECT @namespace::bytea, @key::bytea, @token::bytea, {now} + @span::bigint
+WHERE CASE WHEN current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
+  THEN NOT EXISTS (
+    SELECT 1 FROM sonzaihook_leases
+    WHERE namespace = @namespace AND id = @key AND token <> @token AND expires > {now})
+  ELSE true END`
 
 // PostgresUnsynced are the statements of [Postgres] with a claim that does not wait
 // for the disk.

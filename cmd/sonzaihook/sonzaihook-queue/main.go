@@ -19,6 +19,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/reference"
+	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/version"
 )
 
 func main() {
@@ -74,5 +75,6 @@ the list of processes. Bodies are personal data: only show prints one.`,
 	flags.BoolVar(&q.json, "json", false, "print one JSON object per line")
 	root.AddCommand(newStats(q), newList(q), newShow(q), newRetry(q), newDrop(q),
 		reference.Command("sonzaihook-queue", func() *cobra.Command { return newRoot(c) }))
+	version.Add(root, c)
 	return root
 }

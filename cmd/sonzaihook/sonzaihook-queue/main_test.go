@@ -55,6 +55,18 @@ func command(t *testing.T, args ...string) (code int, out, errOut string) {
 	return code, stdout.String(), stderr.String()
 }
 
+func TestVersionNamesTheBuild(t *testing.T) {
+	t.Parallel()
+	for argument, line := range map[string]string{
+		"version":   `^sonzaihook-queue \S+ \(.*go1\..*\)\n$`,
+		"--version": `^sonzaihook-queue version \S+ \(.*go1\..*\)\n$`,
+	} {
+		code, out, errOut := command(t, argument)
+		require.Equal(t, console.ExitYes, code, errOut)
+		require.Regexp(t, line, out)
+	}
+}
+
 func TestQueuesAreCountedListedRetriedAndDropped(t *testing.T) {
 	t.Parallel()
 	database := filled(t)

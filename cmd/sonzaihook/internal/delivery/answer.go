@@ -25,6 +25,20 @@ func CodeOf(answer []byte) string {
 	return document.Code
 }
 
+// ofReceiver reports whether an answer is a receiver's: it has a code, and from 400 on
+// it is a problem document about its own status. Another API may have a code, too.
+func ofReceiver(status int, answer []byte) bool {
+	if CodeOf(answer) == "" {
+		return false
+	}
+	var problem struct {
+		Type   string `json:"type"`
+		Status int    `json:"status"`
+	}
+	return status < http.StatusBadRequest ||
+		json.Unmarshal(answer, &problem) == nil && problem.Type == "about:blank" && problem.Status == status
+}
+
 // AnswerOf returns the code in an answer, or else what its status means. Status
 // zero means that there was none.
 func AnswerOf(status int, answer []byte) string {

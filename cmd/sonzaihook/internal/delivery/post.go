@@ -26,6 +26,37 @@ type Reply struct {
 	Status   int
 	Code     string // the code in the body of the answer, empty where it has none
 	Duration time.Duration
+	Receiver bool   // it has the form of a receiver's answer
+	Location string // where a redirect leads, without credentials and query
+}
+
+// Redirected says where a redirect leads, which the platform does not follow, and
+// nothing about another answer.
+func (r Reply) Redirected() string {
+	switch {
+	case r.Status < 300 || r.Status > 399:
+		return ""
+	case r.Location == "":
+		return "not followed"
+	}
+	return "not followed to " + r.Location
+}
+
+// locationOf returns where a redirect leads.
+func locationOf(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
+}
+
+// ReplyOf returns what an answer says, of whose body the beginning was read.
+func ReplyOf(resp *http.Response, answer []byte, took time.Duration) Reply {
+	return Reply{
+		Status: resp.StatusCode, Code: CodeOf(answer), Duration: took,
+		Receiver: ofReceiver(resp.StatusCode, answer), Location: locationOf(resp),
+	}
 }
 
 // Accepted reports whether the platform would take the delivery for done.
@@ -51,14 +82,14 @@ func Post(ctx context.Context, client *http.Client, p SignedRequest) (Reply, err
 	start := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
-		return Reply{}, unanswered(p.URL, err)
+		return Reply{}, unanswered(req.URL, Reason(err, client.Timeout))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, LargestAnswer))
 	if err != nil {
-		return Reply{}, unanswered(p.URL, err)
+		return Reply{}, unanswered(req.URL, Reason(err, client.Timeout))
 	}
-	return Reply{Status: resp.StatusCode, Code: CodeOf(answer), Duration: time.Since(start)}, nil
+	return ReplyOf(resp, answer, time.Since(start)), nil
 }
 
 // NewClient returns a client that, like the platform, follows no redirect.
@@ -69,10 +100,17 @@ func NewClient(timeout time.Duration) *http.Client {
 	}
 }
 
-func unanswered(target string, err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		err = failed.Err
+// Reason says why there was no answer, without repeating the request.
+func Reason(err error, timeout time.Duration) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("none within %v", timeout)
 	}
-	return fmt.Errorf("no answer from %s: %w", target, err)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
+}
+
+func unanswered(target *url.URL, err error) error {
+	return fmt.Errorf("no answer from %s: %w", target.Redacted(), err)
 }

@@ -1,17 +1,16 @@
 package platformspec
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sonzaihook/sonzaihook/internal/traffic"
 )
 
 // openAPI is as much of a document as the facts are.
@@ -120,18 +119,6 @@ func TestTheWrittenFactsAreThoseOfThePlatformsDocument(t *testing.T) {
 	require.Equal(t, summarize(t, text), summarize(t, document))
 }
 
-// recorder stands in for the test that a checker reports to.
-type recorder struct {
-	testing.TB
-	faults []string
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.faults = append(r.faults, fmt.Sprintf(format, args...))
-}
-
 func TestAViolationIsReported(t *testing.T) {
 	t.Parallel()
 	good := `{"webhooks":null}`
@@ -162,30 +149,58 @@ func TestAViolationIsReported(t *testing.T) {
 	}
 	document, err := written.document()
 	require.NoError(t, err)
-	v, err := newValidator(document)
+	checker, err := newChecker(document)
 	require.NoError(t, err)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			reports := &recorder{TB: t}
-			handler := (&Checker{t: reports, validator: v, seen: map[string]bool{}}).Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "application/json")
-				if test.mediaType != "" {
-					w.Header().Set("Content-Type", test.mediaType)
-				}
-				w.WriteHeader(max(test.status, 200))
-				_, _ = io.WriteString(w, test.answer)
-			}))
-			request := httptest.NewRequest(test.method, "/api/v1"+test.path, bytes.NewReader([]byte(test.body)))
-			request.Header.Set("Content-Type", "application/json")
-			request.Header.Set("Authorization", "Bearer sk_test")
-			handler.ServeHTTP(httptest.NewRecorder(), request)
+			mediaType := "application/json"
+			if test.mediaType != "" {
+				mediaType = test.mediaType
+			}
+			faults := checker.Check(traffic.Call{
+				Method: test.method, URL: "/api/v1" + test.path, Body: []byte(test.body),
+				Header:   http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer sk_test"}},
+				Answered: true, Status: max(test.status, 200),
+				AnswerHeader: http.Header{"Content-Type": {mediaType}}, Answer: []byte(test.answer),
+			})
 			if test.fault == "" {
-				require.Empty(t, reports.faults)
+				require.Empty(t, faults)
 				return
 			}
-			require.NotEmpty(t, reports.faults)
-			require.Contains(t, strings.Join(reports.faults, "\n"), test.fault)
+			require.NotEmpty(t, faults)
+			require.Contains(t, strings.Join(faults, "\n"), test.fault)
 		})
 	}
+}
+
+func TestAWrongCallIsCheckedForItsAnswerAlone(t *testing.T) {
+	t.Parallel()
+	document, err := written.document()
+	require.NoError(t, err)
+	checker, err := newChecker(document)
+	require.NoError(t, err)
+	call := traffic.Call{
+		Method: "PUT", URL: "/api/v1/webhooks/x", Body: []byte(`{"webhookUrl":1}`),
+		Header:   http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer sk_test"}},
+		Answered: true, Status: 422,
+		AnswerHeader: http.Header{"Content-Type": {"application/problem+json"}}, Answer: []byte(`{"title":"wrong","status":422}`),
+	}
+	require.NotEmpty(t, checker.Check(call))
+	call.Wrong = true
+	require.Empty(t, checker.Check(call))
+	call.Answer = []byte(`{"title":1}`)
+	require.NotEmpty(t, checker.Check(call))
+	call.Answered = false
+	require.Empty(t, checker.Check(call), "nothing was answered")
+}
+
+func TestACallThatNobodyMadeIsMissing(t *testing.T) {
+	t.Parallel()
+	all := Calls()
+	require.Equal(t, all, Missing(nil))
+	made := traffic.Call{Method: "GET", URL: "/api/v1/agents/Mira%2F1/notifications/history?limit=1"}
+	require.NotContains(t, Missing([]traffic.Call{made}), "GET /agents/{agentId}/notifications/history")
+	require.Len(t, Missing([]traffic.Call{made, made}), len(all)-1)
+	made.Wrong = true
+	require.Equal(t, all, Missing([]traffic.Call{made}))
 }
