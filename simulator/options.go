@@ -76,7 +76,7 @@ func WithDeliveryTimeout(d time.Duration) Option { return func(s *settings) { s.
 func WithRotationOverlap(d time.Duration) Option { return func(s *settings) { s.overlap = d } }
 
 // WithRepeatedSignature sends a retry with the signature of the first attempt.
-// The default is to sign each attempt anew.
+// The default is to sign each attempt with a new time.
 func WithRepeatedSignature() Option { return func(s *settings) { s.repeatBytes = true } }
 
 // WithInsecureURLs accepts http for every webhook URL. The default is to accept

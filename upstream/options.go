@@ -52,7 +52,7 @@ func WithAuthHeader(v string) Option {
 // WithSecretSink sets a function that is given each new secret before it is
 // installed, so that it can be saved: the platform returns a secret only once. The
 // function is given the name of the registration; string(secret) is the secret
-// itself. If it returns an error, the secret is installed all the same, and the
+// itself. If it returns an error, the secret is installed nevertheless, and the
 // error is reported as [ErrSecretNotSaved]. Subscribe and Rotate call it. Keep the
 // previous secret as well until the grace of a rotation is over. By default nothing
 // is saved, and secrets are lost when the process ends.

@@ -72,7 +72,7 @@ func (p *poller) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// run polls until the context ends, or an error that no wait will mend.
+// run polls until the context ends or a call fails for good.
 func (p *poller) run(ctx context.Context) error {
 	pace := newBackoff(p.shortest, p.longest)
 	for {
@@ -109,7 +109,7 @@ func waitAfter(err error, pace *backoff.ExponentialBackOff) time.Duration {
 	return wait
 }
 
-// sleep reports whether the context still goes on afterwards.
+// sleep waits and reports whether the context has not ended by then.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

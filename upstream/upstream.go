@@ -38,7 +38,7 @@ var (
 	// receiver does not have. The text names the event type and what to do.
 	ErrSecretUnknown = errors.New("upstream: secret unknown")
 	// ErrSecretNotSaved: the function of [WithSecretSink] returned an error. The
-	// secret is installed all the same; it is lost with the process.
+	// secret is installed nevertheless; it is lost when the process ends.
 	ErrSecretNotSaved = errors.New("upstream: secret not saved")
 	// ErrUnsettled: callbacks failed again on what [Replay] or a poll of
 	// [WithOnce] ran. It stays with the platform, for another call.
