@@ -44,8 +44,8 @@ func refusedEnding(err error) ending {
 }
 
 // runCallbacks is the innermost handler: the callbacks of the delivery's type,
-// one after the other until one returns an error. Middleware may hand on another
-// delivery than it was given: one with another body is decoded anew.
+// one after the other until one returns an error. Middleware may pass on a delivery
+// other than the one it was given: if the body differs it is decoded again.
 func (s *settings) runCallbacks(ctx context.Context, d *Delivery, now *routeTable) error {
 	in := runningUnder(ctx)
 	if in == nil || !in.isOf(d) {
@@ -70,13 +70,13 @@ func (s *settings) runCallbacks(ctx context.Context, d *Delivery, now *routeTabl
 	return nil
 }
 
-// isOf reports whether the events of a run are those of d.
+// isOf reports whether the events of a run were decoded from d.
 func (in *inbound) isOf(d *Delivery) bool {
 	return (d.Type == "" || canonical(d.Type) == in.about.typ) && bytes.Equal(d.Body, in.sent)
 }
 
-// keepDeadLetter offers a delivery to its owner before a final refusal. What cannot
-// be kept is answered 500, so that the platform sends it again.
+// keepDeadLetter offers a delivery to the dead-letter functions before a final
+// refusal. If one fails the answer is 500, so that the platform sends it again.
 func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, end ending) ending {
 	for _, keep := range table.deadLetter {
 		err := keepOne(ctx, keep, d, end.err)
@@ -112,8 +112,8 @@ func (l *link) next(ctx context.Context, d *Delivery) error {
 	return l.routes.Load().handle(ctx, d, l.at+1)
 }
 
-// runningUnder returns the run under whose context the caller is; nil if user code
-// has handed on a context that was not made from the run's.
+// runningUnder returns the run that ctx belongs to, or nil if user code passed on a
+// context that is not derived from the run's.
 func runningUnder(ctx context.Context) *inbound {
 	if a := once.Running(ctx); a != nil {
 		in, _ := a.Work().(*inbound)
@@ -122,7 +122,7 @@ func runningUnder(ctx context.Context) *inbound {
 	return nil
 }
 
-// warn logs what concerns the operator alone.
+// warn logs what only the operator can act on.
 func (s *settings) warn(ctx context.Context, message string, w once.Work, err error) {
 	of := &w.(*inbound).about
 	s.report.log(ctx, slog.LevelWarn, message,

@@ -14,17 +14,18 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
 func TestCopyOfAHandledDeliveryIsNotRunAgain(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	for _, typ := range sonzaihook.EventTypes() {
 		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, typ))))
 		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, fixed(t, typ), hooktest.Repeated())))
 	}
-	require.EqualValues(t, len(sonzaihook.EventTypes()), h.runs.Load())
+	require.Equal(t, len(sonzaihook.EventTypes()), h.Runs.Len())
 }
 
 func TestIdentityIsTheFirstThatExists(t *testing.T) {
@@ -46,10 +47,10 @@ func TestIdentityIsTheFirstThatExists(t *testing.T) {
 		{"digest", `{"type":"agent.mood_change","valence":1}`, "/signed:"},
 		{"digest of a message without an id", `{"type":"agent.message"}`, "/signed:"},
 	} {
-		h := newHooks(t, nil).count(nil)
+		h := recorder.New(t, nil).HandleAll(nil)
 		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at))))
-		require.Contains(t, h.last(t).DeliveryID, c.want, c.name)
-		require.LessOrEqual(t, len(h.last(t).DeliveryID), 200, c.name)
+		require.Contains(t, h.Outcomes.Last(t).DeliveryID, c.want, c.name)
+		require.LessOrEqual(t, len(h.Outcomes.Last(t).DeliveryID), 200, c.name)
 		require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at))), c.name)
 		resigned := hooktest.Deliver(t, h, []byte(c.body), hooktest.At(at.Add(-2*time.Second)))
 		if c.want == "/signed:" {
@@ -62,52 +63,52 @@ func TestIdentityIsTheFirstThatExists(t *testing.T) {
 
 func TestIdentityDoesNotDependOnWhoListens(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	sonzaihook.On(h.Receiver, sonzaihook.EventMessage, func(context.Context, *sonzaihook.Event[lead]) error { return nil })
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"agent.message","data":{"message_id":"m"}}`))))
-	require.Contains(t, h.last(t).DeliveryID, "/agent.message//id:m:")
+	require.Contains(t, h.Outcomes.Last(t).DeliveryID, "/agent.message//id:m:")
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"agent.message","data":{"message_id":{},"lead_id":"l"}}`))))
-	require.Contains(t, h.last(t).DeliveryID, "/signed:")
+	require.Contains(t, h.Outcomes.Last(t).DeliveryID, "/signed:")
 }
 
 func TestIdentityCanBeReplaced(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil, sonzaihook.WithIdentity(func(d *sonzaihook.Delivery) string {
+	h := recorder.New(t, nil, sonzaihook.WithIdentity(func(d *sonzaihook.Delivery) string {
 		if d.Type == sonzaihook.EventMessage {
 			return "one"
 		}
 		return ""
-	})).count(nil)
+	})).HandleAll(nil)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
-	require.Equal(t, "one", h.last(t).DeliveryID)
+	require.Equal(t, "one", h.Outcomes.Last(t).DeliveryID)
 	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, fixedFlat(t, sonzaihook.EventMessage))))
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup))))
-	require.Equal(t, "proj_demo/agent.wakeup/agent_luna/event:evt_01JWAKE", h.last(t).DeliveryID)
+	require.Equal(t, "proj_demo/agent.wakeup/agent_luna/event:evt_01JWAKE", h.Outcomes.Last(t).DeliveryID)
 }
 
 func TestNaturalIdentityIsSharedByPushAndPoll(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil, sonzaihook.WithIdentity(sonzaihook.NaturalIdentity)).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithIdentity(sonzaihook.NaturalIdentity)).HandleAll(nil)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t))))
-	require.Equal(t, "agent.message:msg_7f3a", h.last(t).DeliveryID)
+	require.Equal(t, "agent.message:msg_7f3a", h.Outcomes.Last(t).DeliveryID)
 	polled := &sonzaihook.Delivery{Type: sonzaihook.EventMessage, Source: sonzaihook.SourcePoll, Body: []byte(`{"message_id":"msg_7f3a","content":"hi"}`)}
 	require.Equal(t, "duplicate", h.Dispatch(t.Context(), polled).Code)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventMoodChange))))
-	require.Equal(t, "proj_demo/agent.mood_change/agent_luna/event:evt_01JMOOD", h.last(t).DeliveryID)
+	require.Equal(t, "proj_demo/agent.mood_change/agent_luna/event:evt_01JMOOD", h.Outcomes.Last(t).DeliveryID)
 }
 
 func TestWithoutAStoreEveryCopyRuns(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil, sonzaihook.WithStore(nil)).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithStore(nil)).HandleAll(nil)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, message(t), hooktest.Repeated())))
-	require.EqualValues(t, 2, h.runs.Load())
+	require.Equal(t, 2, h.Runs.Len())
 }
 
 func TestFailedDeliveryRunsAgainWhenThePlatformRetries(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-		switch h.runs.Add(1) {
+		switch h.Runs.Add(recorder.Run{}) {
 		case 1:
 			return errUser
 		case 2:
@@ -122,7 +123,7 @@ func TestFailedDeliveryRunsAgainWhenThePlatformRetries(t *testing.T) {
 
 func TestCopyThatArrivesWhileTheFirstRunsIsPutOff(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	running, finish := make(chan struct{}), make(chan error)
 	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
 		close(running)
@@ -141,7 +142,7 @@ func TestCopyThatArrivesWhileTheFirstRunsIsPutOff(t *testing.T) {
 
 func TestClientThatGoesAwayDoesNotStopACallback(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	type key struct{}
 	ctx, goAway := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
@@ -156,7 +157,7 @@ func TestClientThatGoesAwayDoesNotStopACallback(t *testing.T) {
 func TestCallbackThatHeedsItsDeadlineFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil)
+		h := recorder.New(t, nil)
 		h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
 			deadline, limited := ctx.Deadline()
 			require.True(t, limited)
@@ -169,14 +170,14 @@ func TestCallbackThatHeedsItsDeadlineFails(t *testing.T) {
 		start := time.Now()
 		require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
 		require.Equal(t, sonzaihook.DefaultHandlerTimeout, time.Since(start))
-		require.ErrorIs(t, h.last(t).Err, context.DeadlineExceeded)
+		require.ErrorIs(t, h.Outcomes.Last(t).Err, context.DeadlineExceeded)
 	})
 }
 
 func TestWithoutATimeoutACallbackHasNoDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil, sonzaihook.WithHandlerTimeout(0))
+		h := recorder.New(t, nil, sonzaihook.WithHandlerTimeout(0))
 		h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
 			_, limited := ctx.Deadline()
 			require.False(t, limited)
@@ -189,7 +190,7 @@ func TestWithoutATimeoutACallbackHasNoDeadline(t *testing.T) {
 
 func TestContextEndsWithTheRun(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var used, unused context.Context
 	h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
 		used = ctx
@@ -208,10 +209,10 @@ func TestContextEndsWithTheRun(t *testing.T) {
 func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, nil)
+		h := recorder.New(t, nil)
 		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
 			time.Sleep(5 * time.Second)
-			h.runs.Add(1)
+			h.Runs.Add(recorder.Run{})
 			return nil
 		})
 		var wg sync.WaitGroup
@@ -222,7 +223,7 @@ func TestShutdownLetsWhatRunsFinishAndPutsOffTheRest(t *testing.T) {
 		require.ErrorIs(t, h.Shutdown(ctx), errUser, "the context ends first")
 		require.Equal(t, "shutting_down", code(t, hooktest.Deliver(t, h, fixedFlat(t, sonzaihook.EventMessage))))
 		require.NoError(t, h.Shutdown(t.Context()))
-		require.EqualValues(t, 1, h.runs.Load())
+		require.Equal(t, 1, h.Runs.Len())
 		require.NoError(t, h.Shutdown(t.Context()), "again")
 		wg.Wait()
 	})
@@ -234,7 +235,7 @@ func TestManyDeliveriesAtOnceWhileSecretsRotate(t *testing.T) {
 	const events = 500
 	var runs [events]atomic.Int64
 	var running [events]atomic.Int64
-	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"secret-0"}})
+	h := recorder.New(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"secret-0"}})
 	h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 		var n int
 		if _, err := fmt.Sscanf(e.ID, "evt_%d", &n); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // anyEvent is an *Event of any T.
 type anyEvent interface {
-	// place tells the event of the delivery that it came in.
+	// place sets what the event takes from the delivery.
 	place(d *Delivery, m *message)
 	// subject returns what there is to validate, or nil.
 	subject() any
@@ -28,7 +28,7 @@ func (e *Event[T]) place(d *Delivery, m *message) {
 	}
 }
 
-// message is what is known of a body once its envelope is decoded.
+// message is a body whose envelope is decoded, or is about to be.
 type message struct {
 	body    []byte // the JSON, without a byte order mark
 	env     wire.Envelope
@@ -38,7 +38,7 @@ type message struct {
 	content []byte   // the payload, where no documented struct took it; nil if not looked for
 }
 
-// messages are used again: an event takes from one what it keeps.
+// messages is a pool: an event copies what it keeps.
 var messages = sync.Pool{New: func() any { return new(message) }}
 
 func newMessage(body []byte) *message {
@@ -60,7 +60,7 @@ type decoder struct {
 }
 
 // newDecoder returns the decoder of a documented type. complete fills the fields
-// that have other names or stand in the envelope, and returns the natural key.
+// that have other names or are in the envelope, and returns the natural key.
 func newDecoder[T any](of EventType, complete func(*Event[T], *wire.Envelope) (key string)) *decoder {
 	layouts := wire.NewLayouts[T]()
 	return &decoder{typ: reflect.TypeFor[T](), of: of, decode: func(m *message) (anyEvent, error) {
@@ -88,7 +88,7 @@ func newCustomDecoder[T any]() *decoder {
 	}}
 }
 
-// rawDecoder leaves the payload as it is.
+// rawDecoder does not decode the payload.
 var rawDecoder = &decoder{typ: reflect.TypeFor[json.RawMessage](), decode: func(m *message) (anyEvent, error) {
 	if err := m.findContent(); err != nil {
 		return nil, err
@@ -129,8 +129,8 @@ func (e *Event[T]) envelope(env *wire.Envelope) {
 	e.AgentID, e.UserID, e.ProjectID, e.CreatedAt = env.AgentID, env.UserID, env.ProjectID, env.Time()
 }
 
-// isWakeup reports whether a payload has an object under "wakeup", as one demo of
-// the platform shows a delivery without a type.
+// isWakeup reports whether a payload has an object under "wakeup". One of the
+// platform's demos shows such a delivery, and it has no type.
 func isWakeup(content []byte) bool {
 	var w struct {
 		Wakeup json.RawMessage `json:"wakeup"`

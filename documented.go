@@ -5,15 +5,15 @@ import "slices"
 // documentedType is a row of the table of documented types.
 type documentedType struct {
 	typ EventType
-	// names are what the live dispatcher calls it (observed), beside the type.
+	// names are the platform's other names for the type (observed).
 	names []string
-	// decoder makes its events, and knows the natural key of its payload.
+	// decoder decodes its events and finds the natural key of the payload.
 	decoder *decoder
 }
 
 // documented is the one table of the documented types, in the order of the
-// platform's documentation. A further type is a row here, its constant, its struct
-// and its OnX.
+// platform's documentation. To add a type, add a row here, a constant, a struct and
+// an OnX method.
 var documented = []documentedType{
 	{EventMessage, nil, newDecoder(EventMessage, completeMessage)},
 	{EventMoodChange, []string{"on_mood_updated"}, newDecoder(EventMoodChange, completeMoodChange)},

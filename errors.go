@@ -8,17 +8,17 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
-// What can go wrong, one value each. Every error of this package wraps one of
+// The errors of this package. Every error that it returns wraps one of
 // these and is matched with [errors.Is]. None holds a secret, a signature, an
 // Authorization value or a part of a body.
 
-// Refusals of the signature; all are answered with the same 401.
+// The signature was refused; all are answered with the same 401.
 var (
 	// ErrMissingSignature: the Sonzai-Signature header is absent or empty.
 	ErrMissingSignature = signature.ErrMissing
 	// ErrMalformedSignature: the header does not have the documented form.
 	ErrMalformedSignature = signature.ErrMalformed
-	// ErrSignatureMismatch: no configured secret signs this body so.
+	// ErrSignatureMismatch: no configured secret made this signature.
 	ErrSignatureMismatch = signature.ErrMismatch
 	// ErrTimestampOutsideTolerance: the signature is too old or too new.
 	ErrTimestampOutsideTolerance = signature.ErrTimestamp
@@ -32,13 +32,13 @@ var (
 	ErrWrongAuthorization = errors.New("sonzaihook: wrong authorization")
 )
 
-// Signatures that cannot be judged yet; all are answered 503.
+// The signature cannot be checked yet; all are answered 503.
 var (
-	// ErrSecretAwaited: no configured secret signs this body so, but a new one is
-	// under way, see [Receiver.RotateFrom].
+	// ErrSecretAwaited: no configured secret made this signature, but a rotation is
+	// in progress, see [Receiver.RotateFrom].
 	ErrSecretAwaited = signature.ErrAwaited
-	// ErrSecretSource: the function of [WithSecretSource] failed, and no secret that
-	// is known signs this body so.
+	// ErrSecretSource: the function of [WithSecretSource] failed, and no known
+	// secret made this signature.
 	ErrSecretSource = signature.ErrSource
 )
 
@@ -46,7 +46,7 @@ var (
 // that does not exist. Its deliveries are refused.
 var ErrUnknownProject = signature.ErrUnknownProject
 
-// Refusals of the request around the body.
+// The request was refused for something other than its signature.
 var (
 	// ErrMethodNotAllowed: the method is not POST.
 	ErrMethodNotAllowed = errors.New("sonzaihook: method not allowed")
@@ -61,7 +61,7 @@ var (
 	ErrBodyUnreadable = errors.New("sonzaihook: body unreadable")
 )
 
-// What becomes of an authentic delivery that was not processed.
+// The delivery is authentic and was not processed.
 var (
 	// ErrUndecodable: the body is not one JSON object with an event type.
 	ErrUndecodable = wire.ErrUndecodable
@@ -70,12 +70,12 @@ var (
 	ErrMisfit = wire.ErrMisfit
 	// ErrInvalid: the [Validator] refused the event.
 	ErrInvalid = errors.New("sonzaihook: invalid event")
-	// ErrPanicked: code of the user's panicked.
+	// ErrPanicked: user code panicked.
 	ErrPanicked = errors.New("sonzaihook: callback panicked")
 	// ErrHandlerTimeout: a callback ran past [WithHandlerTimeout]. It is also
 	// the cause of the context that the callback was given.
 	ErrHandlerTimeout = once.ErrHandlerTimeout
-	// ErrInFlight: a copy of the delivery is running right now.
+	// ErrInFlight: a copy of the delivery is still running.
 	ErrInFlight = once.ErrInFlight
 	// ErrQueueUnavailable: the function of [WithHandOff] returned an error.
 	ErrQueueUnavailable = errors.New("sonzaihook: queue unavailable")
@@ -88,23 +88,23 @@ var (
 	ErrOverloaded = once.ErrOverloaded
 )
 
-// What a [Store] reports.
+// Errors of a [Store].
 var (
 	// ErrStoreUnavailable: a claim failed or took too long.
 	ErrStoreUnavailable = once.ErrStoreUnavailable
 	// ErrStoreFull: a bounded store holds nothing but running claims.
 	ErrStoreFull = once.ErrStoreFull
-	// ErrLeaseLost: the claim belongs to another holder by now. It is also the
+	// ErrLeaseLost: the claim now belongs to another holder. It is also the
 	// cause of the context of a callback whose claim could not be renewed.
 	ErrLeaseLost = once.ErrLeaseLost
 )
 
-// What a caller got wrong.
+// Errors of the caller.
 var (
 	// ErrInvalidSecret: a secret is absent, blank, nothing but "whsec_", has white
 	// space at either end, or still carries what it was wrapped in: quotes, the name
 	// of a variable, a placeholder, a byte order mark or an invisible character.
 	ErrInvalidSecret = signature.ErrInvalidSecret
-	// ErrInvalidOption: an option was given a value that it cannot have.
+	// ErrInvalidOption: an option has an invalid value.
 	ErrInvalidOption = errors.New("sonzaihook: invalid option")
 )

@@ -25,20 +25,20 @@ const (
 	EventConsolidation EventType = "agent.consolidation"
 )
 
-// AnyEvent stands in [Secrets] for every event type: a secret under it may sign
+// AnyEvent is the key in [Secrets] for every event type: a secret under it may sign
 // a delivery of any type.
 const AnyEvent EventType = signature.Any
 
 // Event is one event as a callback receives it. T is the type of its payload:
-// one of the six structs of this package, or a type of the user's own.
+// one of the six structs of this package, or a type that the user defines.
 //
 // The envelope around the payload is not documented by the platform. Each field
 // is filled from every name and place under which it was seen, and is zero where
-// the delivery has none. What was polled may have less than what was pushed: a
-// message of an agent comes without an event id and a project, and its AgentID
-// may be missing; a notification of a project stands in with its own id and time
-// where its payload has none. The callbacks of one delivery that take the same T share
-// one Event; an Event may be kept after the callback returns.
+// the delivery has none. An event that was polled may have less than one that was
+// pushed: a message of an agent comes without an event id and a project, and its
+// AgentID may be missing; where the payload of a project's notification has no id or
+// time, those of the notification are used. Callbacks of one delivery that take the
+// same T share one Event; an Event may be kept after the callback returns.
 type Event[T any] struct {
 	// ID is the envelope's event id (event_id, id). Where it has none it is the
 	// identity of the delivery, see [Delivery].
@@ -48,7 +48,7 @@ type Event[T any] struct {
 	// Name is the type as it stood on the wire.
 	Name string
 	// AgentID, UserID and ProjectID say whom the event is about (agent_id,
-	// user_id, project_id; beside the payload or in it).
+	// user_id, project_id; in the envelope or in the payload).
 	AgentID   string
 	UserID    string
 	ProjectID string
@@ -57,14 +57,14 @@ type Event[T any] struct {
 	// CreatedAt is when the event happened (created_at, timestamp), not when it
 	// was sent. A value that is not a time reads as the zero time.
 	CreatedAt time.Time
-	// Data is the payload, from under "data" or "payload", or from beside the
-	// envelope's own fields.
+	// Data is the payload: the value under "data" or "payload", or the fields next
+	// to those of the envelope.
 	Data T
-	// Raw is the whole signed body, byte for byte, unknown fields included, less a
-	// byte order mark before it.
+	// Raw is the whole signed body, byte for byte, unknown fields included, without
+	// a leading byte order mark.
 	Raw json.RawMessage
-	// Misfit holds the JSON names of fields whose value did not fit and that are
-	// zero for it. Raw has what was sent.
+	// Misfit holds the JSON names of fields that are zero because the value that was
+	// sent did not fit. Raw has the value.
 	Misfit []string
 }
 
@@ -107,7 +107,7 @@ type (
 // Source says how a delivery reached the receiver.
 type Source string
 
-// The ways of a delivery.
+// The sources of deliveries.
 const (
 	SourceWebhook Source = "webhook" // pushed by the platform over HTTP
 	SourcePoll    Source = "poll"    // fetched from its notifications
@@ -119,7 +119,7 @@ const (
 // Middleware, dead letters and [Receiver.Dispatch] work with it. A receiver
 // never changes a Delivery after it has handed it out, and its Body may be kept.
 // What user code writes to it does not change which delivery is claimed and
-// reported; middleware may hand on another Body, which is then decoded anew.
+// reported; middleware may pass on another Body, which is then decoded again.
 type Delivery struct {
 	// ID is the identity by which a copy is recognised. It holds the project, the
 	// type, the agent, and then the first that the event has: its event_id; its id,

@@ -10,20 +10,21 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
 // receive delivers a body to a callback for T and returns the event that it got.
 func receive[T any](t *testing.T, typ sonzaihook.EventType, body []byte) *sonzaihook.Event[T] {
 	t.Helper()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var got *sonzaihook.Event[T]
 	sonzaihook.On(h.Receiver, typ, func(_ context.Context, e *sonzaihook.Event[T]) error {
 		got = e
 		return nil
 	})
 	answer := hooktest.Deliver(t, h, body)
-	require.Equal(t, http.StatusOK, answer.Code, h.log())
+	require.Equal(t, http.StatusOK, answer.Code, h.Log.String())
 	require.NotNil(t, got, "no callback ran")
 	require.JSONEq(t, string(body), string(got.Raw))
 	require.Equal(t, sonzaihook.SourceWebhook, got.Source)
@@ -181,17 +182,13 @@ func TestBodiesWithoutATypeThatCanBeReadAreRefused(t *testing.T) {
 		"none, and no wakeup":   `{"wakeup":[]}`,
 		"other keys for a type": `{"event":5,"type":null}`,
 	} {
-		h := newHooks(t, nil).count(nil)
-		var dead *sonzaihook.Delivery
-		h.OnDeadLetter(func(_ context.Context, d *sonzaihook.Delivery, err error) error {
-			require.ErrorIs(t, err, sonzaihook.ErrUndecodable)
-			dead = d
-			return nil
-		})
+		h := recorder.New(t, nil).HandleAll(nil).KeepDeadLetters(nil)
 		answer := hooktest.Deliver(t, h, []byte(body))
 		require.Equal(t, http.StatusBadRequest, answer.Code, name)
+		dead := h.DeadLetters.Last(t)
+		require.ErrorIs(t, dead.Reason, sonzaihook.ErrUndecodable)
 		require.Equal(t, body, string(dead.Body), name)
-		require.Zero(t, h.runs.Load(), name)
+		require.Zero(t, h.Runs.Len(), name)
 	}
 }
 
@@ -224,7 +221,7 @@ func TestTypesOfTheUsersOwnDecodeFromBothLayouts(t *testing.T) {
 
 func TestOtherTakesWhatNoCallbackTakes(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var got []string
 	h.OnOther(func(_ context.Context, e *sonzaihook.Event[json.RawMessage]) error {
 		got = append(got, "other "+e.Name)

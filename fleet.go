@@ -10,24 +10,24 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
 
-// fleet is what instances that share a store tell each other through it: that a
-// secret is being rotated. A store keeps no values, so an announcement is a key that
-// is held. All who announce hold it with one token, and all who look try to claim it
-// with another and give it back at once: who looks is refused only by an
-// announcement. It is safe for concurrent use; its zero value tells nothing.
+// fleet lets instances that share a store tell each other that a secret is being
+// rotated. A store keeps no values, so an announcement is a key that is claimed. All
+// instances announce with one token, and look by claiming the key with another and
+// releasing it at once: only an announcement makes a look fail. It is safe for
+// concurrent use; the zero value announces nothing.
 type fleet struct{ claims *once.Claims }
 
 const (
 	tokenAnnounces = "announces"
 	tokenLooks     = "looks"
 
-	// announced is how long an announcement stands after the secret is there. It is
-	// the time in which the other instances must get it.
+	// announced is how long an announcement lasts after the secret has arrived: the
+	// time that the other instances have to get it.
 	announced = 5 * time.Minute
 	// lookLease ends the look of an instance that is killed while it looks.
 	lookLease = 2 * time.Second
-	// settleAfter is when every instance that looks sees an announcement: what it saw
-	// before it uses for one interval, and to see takes no longer than another.
+	// settleAfter is how long it takes until every instance has seen an announcement:
+	// it uses its last look for one interval, and a look takes at most another.
 	settleAfter = 2 * signature.LookEvery
 	// announceTries is how often an announcement is tried, a look apart. A look holds
 	// the key for no longer than its lease.
@@ -53,8 +53,8 @@ func (f fleet) look(ctx context.Context, project, typ string) (bool, error) {
 }
 
 // announce tells the other instances that a secret is about to be rotated, and
-// returns when each of them that looks knows it. It returns an error, and nothing may
-// be rotated, if the store does not answer.
+// returns when each of them that looks has seen it. If the store does not answer it
+// returns an error, and nothing may be rotated.
 func (f fleet) announce(ctx context.Context, project, typ string) error {
 	if f.claims == nil {
 		return nil
@@ -76,15 +76,15 @@ func (f fleet) announce(ctx context.Context, project, typ string) error {
 	}
 }
 
-// stand makes an announcement stand for as long as the others need to get the secret.
-// If the store fails, it stands as long as it did before.
+// stand extends an announcement by the time that the others need to get the secret.
+// If the store fails, it ends when it would have ended before.
 func (f fleet) stand(ctx context.Context, project, typ string) {
 	if f.claims != nil {
 		_, _ = f.claims.Mark(ctx, rotationKey(project, typ), tokenAnnounces, announced)
 	}
 }
 
-// sleep returns when d has passed, or the cause of ctx when that ends before.
+// sleep returns nil when d has passed, or the cause of ctx if that ends before.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -12,12 +12,13 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // instances are two receivers on one store that is not in their memory.
 type instances struct {
 	store     *faultyStore
-	one, two  *hooks
+	one, two  *recorder.Receiver
 	oneServes http.Handler
 	twoServes http.Handler
 }
@@ -27,7 +28,7 @@ func newInstances(t *testing.T, fault func(ctx context.Context, what string, n i
 	f := instances{store: newFaultyStore(fault)}
 	f.one, f.oneServes = withProjects(t, sonzaihook.WithStore(f.store))
 	f.two, f.twoServes = withProjects(t, sonzaihook.WithStore(f.store))
-	for _, h := range []*hooks{f.one, f.two} {
+	for _, h := range []*recorder.Receiver{f.one, f.two} {
 		require.NoError(t, h.SetSecrets(secretsOf("old")))
 		require.NoError(t, h.Project("p1").SetSecrets(secretsOf("p1 old")))
 	}
@@ -57,7 +58,7 @@ func TestAnotherInstancePutsOffWhatOnlyTheNewSecretVerifies(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		err := f.one.RotateFrom(t.Context(), sonzaihook.EventMessage, time.Hour, func(context.Context) (string, error) {
 			require.Equal(t, sonzaihook.CodeRetryLater, f.send(t, "new"))
-			require.ErrorIs(t, f.two.last(t).Err, sonzaihook.ErrSecretAwaited)
+			require.ErrorIs(t, f.two.Outcomes.Last(t).Err, sonzaihook.ErrSecretAwaited)
 			return "new", nil
 		})
 		require.NoError(t, err)
@@ -188,7 +189,7 @@ func TestALookDoesNotKeepARotationFromBeingAnnounced(t *testing.T) {
 func TestAStoreInMemoryAnnouncesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, secretsOf("old"), sonzaihook.WithStore(sonzaihook.NewMemoryStore(10)))
+		h := recorder.New(t, secretsOf("old"), sonzaihook.WithStore(sonzaihook.NewMemoryStore(10)))
 		began := time.Now()
 		require.NoError(t, h.RotateFrom(t.Context(), sonzaihook.EventMessage, 0, func(context.Context) (string, error) { return "new", nil }))
 		require.Zero(t, time.Since(began))

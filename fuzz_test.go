@@ -2,13 +2,11 @@ package sonzaihook_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/testdata"
 	"github.com/stretchr/testify/require"
 )
@@ -71,8 +70,8 @@ func FuzzReceive(f *testing.F) {
 		f.Add(row.body, "t=1,v1=00", "text/plain")
 	}
 	f.Fuzz(func(t *testing.T, body []byte, header, contentType string) {
-		runs, dead := 0, 0
-		hooks := fuzzReceiver(t, &runs, &dead)
+		hooks := recorder.New(t, nil).HandleAll(nil).KeepDeadLetters(nil)
+		done := func() []int { return []int{hooks.Runs.Len(), hooks.DeadLetters.Len()} }
 		signed := http.Header{
 			"Content-Type":             {contentType},
 			sonzaihook.SignatureHeader: {sonzaihook.Sign(body, hooktest.Secret, time.Now())},
@@ -80,55 +79,26 @@ func FuzzReceive(f *testing.F) {
 		out := hooks.Receive(t.Context(), signed, body)
 		switch out.Code {
 		case sonzaihook.CodeProcessed:
-			require.Equal(t, []int{1, 0}, []int{runs, dead})
+			require.Equal(t, []int{1, 0}, done())
 			require.True(t, json.Valid(bytes.TrimPrefix(body, []byte("\ufeff"))), "%q", body)
 			require.NotEmpty(t, out.Type)
 			require.NotEmpty(t, out.DeliveryID)
 			require.Equal(t, sonzaihook.CodeDuplicate, hooks.Receive(t.Context(), signed, body).Code)
 		case sonzaihook.CodeUndecodable:
-			require.Equal(t, []int{0, 1}, []int{runs, dead})
+			require.Equal(t, []int{0, 1}, done())
 			require.ErrorIs(t, out.Err, sonzaihook.ErrUndecodable)
 		case sonzaihook.CodeUnsupportedMediaType:
-			require.Equal(t, []int{0, 0}, []int{runs, dead})
+			require.Equal(t, []int{0, 0}, done())
 		default:
 			t.Fatalf("%s: %v", out.Code, out.Err)
 		}
-		runs, dead = 0, 0
+		before := done()
 		forged := hooks.Receive(t.Context(), http.Header{sonzaihook.SignatureHeader: {header}}, body)
 		if !plainlyVerified(body, header, hooktest.Secret) {
 			require.Equal(t, sonzaihook.CodeUnauthorized, forged.Code)
-			require.Equal(t, []int{0, 0}, []int{runs, dead})
+			require.Equal(t, before, done())
 		}
 	})
-}
-
-func fuzzReceiver(t *testing.T, runs, dead *int) *sonzaihook.Receiver {
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	count := func(*sonzaihook.Delivery) error {
-		*runs++
-		return nil
-	}
-	hooks.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
-		return func(ctx context.Context, d *sonzaihook.Delivery) error {
-			if err := next(ctx, d); err != nil {
-				return err
-			}
-			return count(d)
-		}
-	})
-	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
-	hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
-	hooks.OnMemoryAdded(func(context.Context, *sonzaihook.MemoryAddedEvent) error { return nil })
-	hooks.OnBreakthrough(func(context.Context, *sonzaihook.BreakthroughEvent) error { return nil })
-	hooks.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return nil })
-	hooks.OnConsolidation(func(context.Context, *sonzaihook.ConsolidationEvent) error { return nil })
-	hooks.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return nil })
-	hooks.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error {
-		*dead++
-		return nil
-	})
-	return hooks
 }
 
 // What is decoded has the type that stands in the body, whichever secret was
@@ -145,8 +115,7 @@ func FuzzDecode(f *testing.F) {
 		for _, typ := range sonzaihook.EventTypes() {
 			secrets[typ] = []string{"secret of " + string(typ)}
 		}
-		hooks, err := sonzaihook.New(secrets, sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-		require.NoError(t, err)
+		hooks := recorder.New(t, secrets).Receiver
 		now := time.Now()
 		d, err := verify(hooks, body, "any", now)
 		if err != nil {

@@ -39,9 +39,9 @@ func (r *Receiver) OnConsolidation(fn func(context.Context, *ConsolidationEvent)
 	register(r, EventConsolidation, byName[string(EventConsolidation)].decoder, fn)
 }
 
-// On registers a callback for events of type t with a payload of the caller's
-// own type T: a struct, a map, or json.RawMessage. A wire name of a documented
-// type stands for that type.
+// On registers a callback for events of type t with a payload of any type T: a
+// struct, a map, or json.RawMessage. A wire name of a documented type means that
+// type.
 //
 // Several callbacks of one type run one after the other in the order of their
 // registration; the first error ends the run. A nil error is answered 200. An
@@ -50,18 +50,18 @@ func (r *Receiver) OnConsolidation(fn func(context.Context, *ConsolidationEvent)
 // is recovered and answered 500.
 //
 // The context carries the values of the request's context but not its end: a
-// client that goes away does not stop a callback. It ends after
+// client that disconnects does not stop a callback. It ends after
 // [WithHandlerTimeout].
 //
 // Callbacks run concurrently, one goroutine for each delivery. Registering is
-// safe at any time and counts from the next delivery on. On panics if t is empty
+// safe at any time and takes effect with the next delivery. On panics if t is empty
 // or [AnyEvent], or if fn is nil.
 func On[T any](r *Receiver, t EventType, fn func(context.Context, *Event[T]) error) {
 	register(r, t, decoderOf[T](canonical(t)), fn)
 }
 
 // OnOther registers a callback for the deliveries of every type for which there
-// is no callback. Data is what stands under "data" or "payload", else the body.
+// is no callback. Data is the value under "data" or "payload", else the body.
 func (r *Receiver) OnOther(fn func(context.Context, *Event[json.RawMessage]) error) {
 	register(r, AnyEvent, rawDecoder, fn)
 }
@@ -99,12 +99,12 @@ func (r *Receiver) DeadLetter(ctx context.Context, d *Delivery, why error) error
 	return nil
 }
 
-// Use wraps middleware round the callbacks. It runs after a delivery is
+// Use wraps middleware around the callbacks. It runs after a delivery is
 // authenticated, decoded and claimed, under the same deadline and recovery as
 // the callbacks, and only where there are callbacks. The first one registered
-// is the outermost. Middleware that does not call next answers for it: its error
-// or nil counts as the callbacks'. It may hand on a delivery with another Body,
-// which is then decoded anew.
+// is the outermost. What middleware returns counts as the result of the callbacks,
+// also where it does not call next. It may pass on a delivery with another Body,
+// which is then decoded again.
 //
 // middleware is called once, before Use returns, and may itself register callbacks
 // and middleware. Use panics if it, or the handler that it returns, is nil.
@@ -122,8 +122,8 @@ func (r *Receiver) Use(middleware func(next Handler) Handler) {
 	})
 }
 
-// Observe adds an observer to a receiver that exists, see [WithObserver]. It counts
-// from the next outcome on. It panics if observer is nil.
+// Observe adds an observer to an existing receiver, see [WithObserver]. It takes
+// effect with the next outcome. It panics if observer is nil.
 func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
 	if observer == nil {
 		panic("sonzaihook: Observe with a nil function")
@@ -134,7 +134,7 @@ func (r *Receiver) Observe(observer func(context.Context, Outcome)) {
 	})
 }
 
-// change registers something, for the deliveries from now on.
+// change edits what is registered. Deliveries that arrive later see the change.
 func (r *Receiver) change(edit func(next *routeTable)) {
 	r.routes.Change(func(now *routeTable) *routeTable {
 		next := now.clone()

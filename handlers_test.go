@@ -16,12 +16,13 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
 func TestCallbacksOfATypeRunInOrderUntilTheFirstError(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var ran []string
 	var first *sonzaihook.MessageEvent
 	fail := errors.New("second fails")
@@ -48,7 +49,7 @@ func TestCallbacksOfATypeRunInOrderUntilTheFirstError(t *testing.T) {
 
 func TestMiddlewareWrapsTheCallbacksFirstOutermost(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var ran []string
 	trace := func(name string) func(sonzaihook.Handler) sonzaihook.Handler {
 		return func(next sonzaihook.Handler) sonzaihook.Handler {
@@ -74,7 +75,7 @@ func TestMiddlewareWrapsTheCallbacksFirstOutermost(t *testing.T) {
 
 func TestMiddlewareMayAnswerOrHandOnAnotherDelivery(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	h.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
 		return func(ctx context.Context, d *sonzaihook.Delivery) error {
 			switch d.Type {
@@ -94,16 +95,16 @@ func TestMiddlewareMayAnswerOrHandOnAnotherDelivery(t *testing.T) {
 		return nil
 	})
 	require.Equal(t, "ignored", code(t, hooktest.Deliver(t, h, message(t))))
-	require.Zero(t, h.runs.Load())
+	require.Zero(t, h.Runs.Len())
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventWakeup))))
 	require.Equal(t, sonzaihook.EventMoodChange, mood.Type)
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, fixed(t, sonzaihook.EventBreakthrough))))
-	require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrUndecodable)
+	require.ErrorIs(t, h.Outcomes.Last(t).Err, sonzaihook.ErrUndecodable)
 }
 
 func TestTypesAreThoseWithACallback(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	require.Empty(t, h.Types())
 	h.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return nil })
 	h.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return nil })
@@ -113,7 +114,7 @@ func TestTypesAreThoseWithACallback(t *testing.T) {
 
 func TestRegisteringNonsensePanics(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	require.Panics(t, func() { h.OnMessage(nil) })
 	require.Panics(t, func() { h.OnOther(nil) })
 	require.Panics(t, func() { h.OnDeadLetter(nil) })
@@ -143,7 +144,7 @@ func TestDeadLetterGetsWhatIsAboutToBeLost(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil, c.options...).count(sonzaihook.Permanent(fmt.Errorf("wrapped: %w", notFound)))
+			h := recorder.New(t, nil, c.options...).HandleAll(sonzaihook.Permanent(fmt.Errorf("wrapped: %w", notFound)))
 			var kept []string
 			var keepErr error
 			for _, name := range []string{"first", "second"} {
@@ -162,7 +163,7 @@ func TestDeadLetterGetsWhatIsAboutToBeLost(t *testing.T) {
 			keepErr = errUser
 			require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, []byte(c.body))), "not kept, so the platform tries again")
 			require.Equal(t, []string{"first", "second", "first"}, kept)
-			require.ErrorIs(t, h.last(t).Err, errUser)
+			require.ErrorIs(t, h.Outcomes.Last(t).Err, errUser)
 
 			keepErr = nil
 			require.Equal(t, c.status, hooktest.Deliver(t, h, []byte(c.body)).Code, "a dead letter is not a handled delivery")
@@ -173,7 +174,7 @@ func TestDeadLetterGetsWhatIsAboutToBeLost(t *testing.T) {
 func TestDeadLetterThatPanicsOrEndsItsGoroutineIsNotKept(t *testing.T) {
 	t.Parallel()
 	for code500, fn := range map[string]func(){"panicked": func() { panic("full") }, "failed": runtime.Goexit} {
-		h := newHooks(t, nil)
+		h := recorder.New(t, nil)
 		h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error {
 			fn()
 			return nil
@@ -184,14 +185,11 @@ func TestDeadLetterThatPanicsOrEndsItsGoroutineIsNotKept(t *testing.T) {
 
 func TestDeadLetterIsNotAskedForWhatIsNotAuthentic(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
-	h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error {
-		t.Error("dead letter")
-		return nil
-	})
+	h := recorder.New(t, nil).HandleAll(nil).KeepDeadLetters(nil)
 	for _, option := range []hooktest.Option{hooktest.Tampered(), hooktest.Stale(), hooktest.Unsigned(), hooktest.SignedWith("other")} {
 		require.Equal(t, http.StatusUnauthorized, hooktest.Deliver(t, h, message(t), option).Code)
 	}
+	require.Zero(t, h.DeadLetters.Len())
 }
 
 func TestVerdictsKeepTheErrorTheyWrap(t *testing.T) {
@@ -203,7 +201,7 @@ func TestVerdictsKeepTheErrorTheyWrap(t *testing.T) {
 	require.Error(t, sonzaihook.RetryAfter(nil, time.Second))
 	require.ErrorContains(t, sonzaihook.Ignore("why"), "why")
 
-	h := newHooks(t, nil).count(fmt.Errorf("wrapped: %w", sonzaihook.RetryAfter(errUser, -time.Hour)))
+	h := recorder.New(t, nil).HandleAll(fmt.Errorf("wrapped: %w", sonzaihook.RetryAfter(errUser, -time.Hour)))
 	answer := hooktest.Deliver(t, h, message(t))
 	require.Equal(t, "retry_later", code(t, answer))
 	require.Equal(t, "1", answer.Header().Get("Retry-After"))
@@ -211,7 +209,7 @@ func TestVerdictsKeepTheErrorTheyWrap(t *testing.T) {
 
 func TestCallbackThatEndsItsGoroutineHasFailed(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
 		runtime.Goexit()
 		return nil
@@ -227,21 +225,21 @@ func TestPanicsOfUserCodeAroundTheCallbacksAreAnswered(t *testing.T) {
 		"identity":  sonzaihook.WithIdentity(func(*sonzaihook.Delivery) string { panic("boom") }),
 		"observer":  sonzaihook.WithObserver(func(context.Context, sonzaihook.Outcome) { panic("boom") }),
 	} {
-		h := newHooks(t, nil, option).count(nil)
+		h := recorder.New(t, nil, option).HandleAll(nil)
 		want := "panicked"
 		if name == "observer" {
 			want = "processed"
 		}
 		require.Equal(t, want, code(t, hooktest.Deliver(t, h, message(t))), name)
-		require.Contains(t, h.log(), "boom", name)
+		require.Contains(t, h.Log.String(), "boom", name)
 	}
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	sonzaihook.On(h.Receiver, "x", func(context.Context, *sonzaihook.Event[panicky]) error { return nil })
 	require.Equal(t, "panicked", code(t, hooktest.Deliver(t, h, []byte(`{"type":"x","data":{}}`))))
 	sonzaihook.On(h.Receiver, "y", func(context.Context, *sonzaihook.Event[refusing]) error { return nil })
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, []byte(`{"type":"y","data":{}}`))))
-	require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrMisfit)
-	require.NotContains(t, h.log(), "quoting the body")
+	require.ErrorIs(t, h.Outcomes.Last(t).Err, sonzaihook.ErrMisfit)
+	require.NotContains(t, h.Log.String(), "quoting the body")
 }
 
 type panicky struct{}
@@ -263,7 +261,7 @@ func (s *seen) Struct(subject any) error {
 func TestValidatorIsAskedAboutWhatCanBeValidated(t *testing.T) {
 	t.Parallel()
 	s := &seen{}
-	h := newHooks(t, nil, sonzaihook.WithValidator(s)).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithValidator(s)).HandleAll(nil)
 	sonzaihook.On(h.Receiver, "struct", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
 	sonzaihook.On(h.Receiver, "pointer", func(context.Context, *sonzaihook.Event[*lead]) error { return nil })
 	sonzaihook.On(h.Receiver, "map", func(context.Context, *sonzaihook.Event[map[string]any]) error { return nil })
@@ -287,7 +285,7 @@ const (
 
 func TestVerifyAuthenticatesAndPutsTheBodyBack(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	req := hooktest.NewRequest(t, message(t))
 	d, err := h.Verify(req)
 	require.NoError(t, err)
@@ -298,7 +296,7 @@ func TestVerifyAuthenticatesAndPutsTheBodyBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, message(t), again)
 	require.EqualValues(t, len(again), req.ContentLength)
-	require.Zero(t, h.runs.Load())
+	require.Zero(t, h.Runs.Len())
 
 	for want, option := range map[error]hooktest.Option{
 		sonzaihook.ErrSignatureMismatch:         hooktest.Tampered(),
@@ -308,19 +306,19 @@ func TestVerifyAuthenticatesAndPutsTheBodyBack(t *testing.T) {
 		_, err := h.Verify(hooktest.NewRequest(t, message(t), option))
 		require.ErrorIs(t, err, want)
 		require.Equal(t, http.StatusUnauthorized, sonzaihook.Refusal(err).Status)
-		require.ErrorIs(t, h.last(t).Err, want)
+		require.ErrorIs(t, h.Outcomes.Last(t).Err, want)
 	}
 	_, err = h.Verify(hooktest.NewRequest(t, []byte(`{}`)))
 	require.ErrorIs(t, err, sonzaihook.ErrUndecodable)
 	require.Equal(t, http.StatusBadRequest, sonzaihook.Refusal(err).Status)
-	h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return errUser })
+	h.KeepDeadLetters(errUser)
 	_, err = h.Verify(hooktest.NewRequest(t, []byte(`{}`)))
 	require.Equal(t, http.StatusInternalServerError, sonzaihook.Refusal(err).Status)
 }
 
 func TestReceiveAnswersAsServeHTTPDoes(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil, sonzaihook.WithMaxBody(10_000)).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithMaxBody(10_000)).HandleAll(nil)
 	body := message(t)
 	header := hooktest.NewRequest(t, body).Header
 	out := h.Receive(t.Context(), header, body)
@@ -338,7 +336,7 @@ func TestReceiveAnswersAsServeHTTPDoes(t *testing.T) {
 
 func TestNothingThatACallbackKeepsIsOverwritten(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var events []*sonzaihook.MessageEvent
 	h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 		events = append(events, e)
@@ -359,7 +357,7 @@ func TestNothingThatACallbackKeepsIsOverwritten(t *testing.T) {
 
 func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	var got []string
 	h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 		got = append(got, fmt.Sprint(e.ID, " ", e.Source, " ", e.Name, " ", e.Data.Content))
@@ -387,7 +385,7 @@ func TestDispatchRunsWhatItsCallerVouchesFor(t *testing.T) {
 
 func TestReplayedEventWithoutAnIDIsNotTakenForOneThatWasPushedWithTheSameBytes(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	body, now := []byte(`{"event_type":"agent.mood_change"}`), time.Now()
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, body, hooktest.At(now))))
 	replayed := &sonzaihook.Delivery{SignedAt: now, Source: sonzaihook.SourceReplay, Body: body}

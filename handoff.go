@@ -11,9 +11,9 @@ import (
 // handOffTimeout bounds one call of the function of WithHandOff.
 const handOffTimeout = 5 * time.Second
 
-// handsOff reports whether a delivery goes to the queue. What comes from a queue,
-// or from a worker that does not say where from, is run: handing it off again
-// would never end.
+// handsOff reports whether a delivery goes to the queue. One that comes from a queue,
+// or from a worker that does not set the Source, is run: otherwise it would be queued
+// again and again.
 func (s *settings) handsOff(d *Delivery) bool {
 	return s.handOff != nil && d.Source != SourceBroker && d.Source != ""
 }

@@ -9,27 +9,28 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
 func TestADeliveryIsHandedOffOnceAndRunByAWorkerLater(t *testing.T) {
 	t.Parallel()
 	var queue []*sonzaihook.Delivery
-	h := newHooks(t, nil, sonzaihook.WithHandOff(func(_ context.Context, d *sonzaihook.Delivery) error {
+	h := recorder.New(t, nil, sonzaihook.WithHandOff(func(_ context.Context, d *sonzaihook.Delivery) error {
 		queue = append(queue, d)
 		return nil
-	})).count(nil)
+	})).HandleAll(nil)
 	answer := hooktest.Deliver(t, h, message(t))
 	require.Equal(t, http.StatusAccepted, answer.Code)
 	require.Equal(t, sonzaihook.CodeQueued, code(t, answer))
-	require.Zero(t, h.runs.Load())
+	require.Zero(t, h.Runs.Len())
 	require.Len(t, queue, 1)
 
 	work := *queue[0]
 	work.Source = sonzaihook.SourceBroker
 	require.Equal(t, sonzaihook.CodeProcessed, h.Dispatch(t.Context(), &work).Code)
 	require.Equal(t, sonzaihook.CodeDuplicate, h.Dispatch(t.Context(), &work).Code)
-	require.EqualValues(t, 1, h.runs.Load())
+	require.Equal(t, 1, h.Runs.Len())
 
 	work.Source = ""
 	require.Equal(t, sonzaihook.CodeDuplicate, h.Dispatch(t.Context(), &work).Code, "a worker that forgets the source must not enqueue again")
@@ -50,19 +51,17 @@ func TestAQueueThatFailsPutsTheDeliveryOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil, sonzaihook.WithHandOff(c.enqueue)).count(nil)
-			kept := 0
-			h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { kept++; return nil })
+			h := recorder.New(t, nil, sonzaihook.WithHandOff(c.enqueue)).HandleAll(nil).KeepDeadLetters(nil)
 			require.Equal(t, c.code, code(t, hooktest.Deliver(t, h, message(t))))
-			require.Zero(t, h.runs.Load())
-			require.Equal(t, c.code == sonzaihook.CodeRejected, kept == 1)
+			require.Zero(t, h.Runs.Len())
+			require.Equal(t, c.code == sonzaihook.CodeRejected, h.DeadLetters.Len() == 1)
 		})
 	}
 }
 
 func TestOnlyMiddlewareAndTheLastCallbackSeeTheClaim(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	seen := map[string]bool{}
 	var claim sonzaihook.Claim
 	h.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
@@ -98,7 +97,7 @@ func TestSettlesSaysWhatIsCommitted(t *testing.T) {
 
 func TestDeadLetterOfAReceiverWithoutOneIsAnError(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	d := &sonzaihook.Delivery{Body: message(t)}
 	require.ErrorIs(t, h.DeadLetter(t.Context(), d, nil), sonzaihook.ErrNoDeadLetter)
 	h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { panic("boom") })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,12 +49,12 @@ func TestDistinctEventsBothRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil).count(nil)
+			h := recorder.New(t, nil).HandleAll(nil)
 			for _, body := range bodies {
 				require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(body))), body)
 				require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, []byte(body))), "the same bytes in the same second: %s", body)
 			}
-			require.EqualValues(t, 2, h.runs.Load())
+			require.Equal(t, 2, h.Runs.Len())
 		})
 	}
 }
@@ -73,7 +74,7 @@ func TestCopiesOfOneEventRunOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil).count(nil)
+			h := recorder.New(t, nil).HandleAll(nil)
 			require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(bodies[0]), hooktest.At(now))))
 			require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, []byte(bodies[1]), hooktest.At(now.Add(3*time.Second)))))
 		})
@@ -82,7 +83,7 @@ func TestCopiesOfOneEventRunOnce(t *testing.T) {
 
 func TestTheOwnerOfOneSecretCannotKeepAnotherTypesEventFromRunning(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secrets{"x": {"whsec_x"}, sonzaihook.EventMessage: {"whsec_m"}}).count(nil)
+	h := recorder.New(t, sonzaihook.Secrets{"x": {"whsec_x"}, sonzaihook.EventMessage: {"whsec_m"}}).HandleAll(nil)
 	for _, forged := range []string{
 		`{"type":"x","event_id":"e"}`, `{"type":"x","event_id":"agent.message:m"}`, `{"type":"x","id":"m","message_id":"m"}`,
 	} {
@@ -107,11 +108,11 @@ func TestIdentityOfIsWhatAReceiverWouldUse(t *testing.T) {
 		`{"type":"agent.message","event_id":"null","message_id":"unknown"}`: false,
 		fmt.Sprintf(`{"type":"x","event_id":"%0300d"}`, 1):                  true,
 	} {
-		h := newHooks(t, nil).count(nil)
+		h := recorder.New(t, nil).HandleAll(nil)
 		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(body), hooktest.At(at))), body)
 		d := &sonzaihook.Delivery{Source: sonzaihook.SourceWebhook, SignedAt: at, Body: []byte(body)}
 		id, isNamed := sonzaihook.IdentityOf(d)
-		require.Equal(t, h.last(t).DeliveryID, id, body)
+		require.Equal(t, h.Outcomes.Last(t).DeliveryID, id, body)
 		require.Equal(t, named, isNamed, body)
 		require.Empty(t, d.ID)
 	}
@@ -132,25 +133,25 @@ func TestAnIdentityDoesNotDependOnWhatIsRegistered(t *testing.T) {
 		`{"type":"agent.message","data":"{\"message_id\":\"m\",\"agent_id\":\"a\"}"}`,
 	} {
 		seen := map[string]bool{}
-		for _, register := range []func(h *hooks){
-			func(h *hooks) { h.count(nil) },
-			func(*hooks) {},
-			func(h *hooks) {
+		for _, register := range []func(h *recorder.Receiver){
+			func(h *recorder.Receiver) { h.HandleAll(nil) },
+			func(*recorder.Receiver) {},
+			func(h *recorder.Receiver) {
 				for _, typ := range sonzaihook.EventTypes() {
 					sonzaihook.On(h.Receiver, typ, func(context.Context, *sonzaihook.Event[any]) error { return nil })
 				}
 			},
-			func(h *hooks) {
+			func(h *recorder.Receiver) {
 				for _, typ := range sonzaihook.EventTypes() {
 					sonzaihook.On(h.Receiver, typ, func(context.Context, *sonzaihook.Event[any]) error { return nil })
 				}
-				h.count(nil)
+				h.HandleAll(nil)
 			},
 		} {
-			h := newHooks(t, nil)
+			h := recorder.New(t, nil)
 			register(h)
 			require.Equal(t, 200, hooktest.Deliver(t, h, []byte(body)).Code)
-			seen[h.last(t).DeliveryID] = true
+			seen[h.Outcomes.Last(t).DeliveryID] = true
 		}
 		require.Len(t, seen, 1, body)
 	}
@@ -158,7 +159,7 @@ func TestAnIdentityDoesNotDependOnWhatIsRegistered(t *testing.T) {
 
 func TestNaturalIdentitiesOfProjectsAndDatesAreApart(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil, sonzaihook.WithIdentity(sonzaihook.NaturalIdentity)).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithIdentity(sonzaihook.NaturalIdentity)).HandleAll(nil)
 	for _, d := range []sonzaihook.Delivery{
 		{Body: []byte(`{"type":"agent.message","message_id":"m"}`)},
 		{Project: "p1", Body: []byte(`{"type":"agent.message","message_id":"m"}`)},

@@ -22,7 +22,7 @@ func TestPastTheBoundADeliveryIsPutOff(t *testing.T) {
 	inBubble(t, "and the bound is exact", func(t *testing.T) {
 		const bound = 3
 		hooks := leaseReceiver(t, sonzaihook.NewMemoryStore(100), sonzaihook.WithMaxInFlight(bound))
-		runs := onWakeup(hooks, sleepDeaf(10*time.Second))
+		hooks.HandleFunc(sleepDeaf(10 * time.Second))
 		answers := make(chan string, bound)
 		for i := range bound {
 			go func() { answers <- code(t, hooktest.Deliver(t, hooks, numbered(i))) }()
@@ -36,7 +36,7 @@ func TestPastTheBoundADeliveryIsPutOff(t *testing.T) {
 			require.Equal(t, "1", answer.Header().Get("Retry-After"))
 		}
 		require.Zero(t, time.Since(began), "nothing waits in a queue")
-		require.Equal(t, bound, runs())
+		require.Equal(t, bound, hooks.Runs.Len())
 		for range bound {
 			require.Equal(t, sonzaihook.CodeProcessed, <-answers)
 		}
@@ -49,7 +49,7 @@ func TestALateCallbackCountsAsRunning(t *testing.T) {
 	inBubble(t, "until it returns", func(t *testing.T) {
 		hooks := leaseReceiver(t, sonzaihook.NewMemoryStore(100),
 			sonzaihook.WithMaxInFlight(1), sonzaihook.WithHandlerTimeout(time.Second))
-		onWakeup(hooks, sleepDeaf(10*time.Second))
+		hooks.HandleFunc(sleepDeaf(10 * time.Second))
 		require.Equal(t, sonzaihook.CodeFailed, code(t, hooktest.Deliver(t, hooks, numbered(0))))
 		require.Equal(t, sonzaihook.CodeOverloaded, code(t, hooktest.Deliver(t, hooks, numbered(1))))
 		time.Sleep(10 * time.Second)
@@ -63,7 +63,7 @@ func TestAClaimThatHangsCountsAsRunning(t *testing.T) {
 	inBubble(t, "so that a store that hangs cannot pile up goroutines", func(t *testing.T) {
 		store := newFaultyStore(onCall("claim", 1, 1, deaf(time.Minute)))
 		hooks := leaseReceiver(t, store, sonzaihook.WithMaxInFlight(1))
-		onWakeup(hooks, sleepDeaf(0))
+		hooks.HandleFunc(sleepDeaf(0))
 		require.Equal(t, sonzaihook.CodeStoreUnavailable, code(t, hooktest.Deliver(t, hooks, numbered(0))))
 		require.Equal(t, sonzaihook.CodeOverloaded, code(t, hooktest.Deliver(t, hooks, numbered(1))))
 		time.Sleep(time.Minute)
@@ -75,7 +75,7 @@ func TestARefusedDeliveryDoesNotCount(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "a forged one is refused, not put off", func(t *testing.T) {
 		hooks := leaseReceiver(t, sonzaihook.NewMemoryStore(100), sonzaihook.WithMaxInFlight(1))
-		onWakeup(hooks, sleepDeaf(10*time.Second))
+		hooks.HandleFunc(sleepDeaf(10 * time.Second))
 		answered := make(chan string)
 		go func() { answered <- code(t, hooktest.Deliver(t, hooks, numbered(0))) }()
 		time.Sleep(time.Second)
@@ -88,7 +88,7 @@ func TestWithoutABoundManyRunAtOnce(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "zero is the default", func(t *testing.T) {
 		hooks := leaseReceiver(t, sonzaihook.NewMemoryStore(10_000), sonzaihook.WithMaxInFlight(0))
-		runs := onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, 10*time.Second) })
+		hooks.HandleFunc(func(ctx context.Context, _ int) error { return sleep(ctx, 10*time.Second) })
 		const many = 1000
 		answers := make(chan string, many)
 		for i := range many {
@@ -97,7 +97,7 @@ func TestWithoutABoundManyRunAtOnce(t *testing.T) {
 		for range many {
 			require.Equal(t, sonzaihook.CodeProcessed, <-answers)
 		}
-		require.Equal(t, many, runs())
+		require.Equal(t, many, hooks.Runs.Len())
 	})
 }
 

@@ -3,7 +3,6 @@ package sonzaihook_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"runtime"
 	"sync"
@@ -15,35 +14,14 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // These tests run in bubbles of fake time: what they say of seconds is exact.
 
-func leaseReceiver(t *testing.T, store sonzaihook.Store, options ...sonzaihook.Option) *sonzaihook.Receiver {
+func leaseReceiver(t *testing.T, store sonzaihook.Store, options ...sonzaihook.Option) *recorder.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), append([]sonzaihook.Option{
-		sonzaihook.WithStore(store), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)),
-	}, options...)...)
-	require.NoError(t, err)
-	return hooks
-}
-
-// onWakeup registers a callback and counts its runs.
-func onWakeup(hooks *sonzaihook.Receiver, run func(ctx context.Context, n int) error) func() int {
-	var mu sync.Mutex
-	runs := 0
-	hooks.OnWakeup(func(ctx context.Context, _ *sonzaihook.WakeupEvent) error {
-		mu.Lock()
-		runs++
-		n := runs
-		mu.Unlock()
-		return run(ctx, n)
-	})
-	return func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		return runs
-	}
+	return recorder.New(t, nil, append([]sonzaihook.Option{sonzaihook.WithStore(store)}, options...)...)
 }
 
 func deliverWakeup(t *testing.T, hooks http.Handler) string {
@@ -84,8 +62,8 @@ func TestASlowCallbackKeepsItsClaim(t *testing.T) {
 			store := newFaultyStore(nil)
 			first := leaseReceiver(t, store, sonzaihook.WithLease(lease), sonzaihook.WithHandlerTimeout(0))
 			second := leaseReceiver(t, store, sonzaihook.WithLease(lease))
-			runs := onWakeup(first, sleepDeaf(10*lease))
-			secondRuns := onWakeup(second, sleepDeaf(0))
+			first.HandleFunc(sleepDeaf(10 * lease))
+			second.HandleFunc(sleepDeaf(0))
 			answered := make(chan string)
 			go func() { answered <- deliverWakeup(t, first) }()
 			time.Sleep(lease / 10)
@@ -95,8 +73,8 @@ func TestASlowCallbackKeepsItsClaim(t *testing.T) {
 			}
 			require.Equal(t, sonzaihook.CodeProcessed, <-answered)
 			require.Equal(t, sonzaihook.CodeDuplicate, deliverWakeup(t, second))
-			require.Equal(t, 1, runs())
-			require.Zero(t, secondRuns())
+			require.Equal(t, 1, first.Runs.Len())
+			require.Zero(t, second.Runs.Len())
 		})
 	}
 }
@@ -107,7 +85,7 @@ func TestAClaimIsRenewedAtAThirdOfTheLease(t *testing.T) {
 		inBubble(t, lease.String(), func(t *testing.T) {
 			store := newFaultyStore(nil)
 			hooks := leaseReceiver(t, store, sonzaihook.WithLease(lease), sonzaihook.WithHandlerTimeout(0))
-			onWakeup(hooks, sleepDeaf(3*lease+lease/10))
+			hooks.HandleFunc(sleepDeaf(3*lease + lease/10))
 			require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 			claims := store.times("claim")
 			require.Len(t, claims, 10, "the claim itself and nine renewals")
@@ -123,7 +101,7 @@ func TestAQuickCallbackRenewsNothing(t *testing.T) {
 	inBubble(t, "one claim and one commit", func(t *testing.T) {
 		store := newFaultyStore(nil)
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(3*time.Second))
-		onWakeup(hooks, sleepDeaf(900*time.Millisecond))
+		hooks.HandleFunc(sleepDeaf(900 * time.Millisecond))
 		require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 		require.Len(t, store.times("claim"), 1)
 		require.Len(t, store.times("commit"), 1)
@@ -148,7 +126,7 @@ func TestALateCallbackKeepsItsClaimUntilItReturns(t *testing.T) {
 			hooks := leaseReceiver(t, newFaultyStore(nil),
 				sonzaihook.WithLease(3*time.Second), sonzaihook.WithHandlerTimeout(2*time.Second))
 			causes := make(chan error, 1)
-			runs := onWakeup(hooks, func(ctx context.Context, n int) error {
+			hooks.HandleFunc(func(ctx context.Context, n int) error {
 				if n > 1 {
 					return nil
 				}
@@ -170,7 +148,7 @@ func TestALateCallbackKeepsItsClaimUntilItReturns(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			require.ErrorIs(t, <-causes, sonzaihook.ErrHandlerTimeout)
 			require.Equal(t, c.then, deliverWakeup(t, hooks))
-			require.Equal(t, c.wantRuns, runs())
+			require.Equal(t, c.wantRuns, hooks.Runs.Len())
 		})
 	}
 }
@@ -189,7 +167,7 @@ func TestAClaimThatFailsOrHangsRunsNothing(t *testing.T) {
 		inBubble(t, name, func(t *testing.T) {
 			store := newFaultyStore(onCall("claim", 1, 1, c.fault))
 			hooks := leaseReceiver(t, store)
-			runs := onWakeup(hooks, sleepDeaf(0))
+			hooks.HandleFunc(sleepDeaf(0))
 			began := time.Now()
 			answer := hooktest.Deliver(t, hooks, fixed(t, sonzaihook.EventWakeup))
 			require.Equal(t, sonzaihook.CodeStoreUnavailable, code(t, answer))
@@ -198,9 +176,9 @@ func TestAClaimThatFailsOrHangsRunsNothing(t *testing.T) {
 			require.Equal(t, c.after, time.Since(began))
 
 			require.NoError(t, hooks.Shutdown(t.Context()), "a shutdown waits for the claim")
-			require.Zero(t, runs(), "a claim that came too late ran all the same")
+			require.Zero(t, hooks.Runs.Len(), "a claim that came too late ran all the same")
 			again := leaseReceiver(t, store)
-			onWakeup(again, sleepDeaf(0))
+			again.HandleFunc(sleepDeaf(0))
 			require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, again), "a claim that came too late was not given back")
 		})
 	}
@@ -219,7 +197,7 @@ func TestSettlingThatFailsOrHangsChangesNoAnswer(t *testing.T) {
 		} {
 			inBubble(t, kind+" "+name, func(t *testing.T) {
 				hooks := leaseReceiver(t, newFaultyStore(onCall(kind, 1, 1, c.fault)), sonzaihook.WithLease(3*time.Second))
-				runs := onWakeup(hooks, func(_ context.Context, n int) error {
+				hooks.HandleFunc(func(_ context.Context, n int) error {
 					if kind == "release" && n == 1 {
 						return errors.New("no")
 					}
@@ -236,7 +214,7 @@ func TestSettlingThatFailsOrHangsChangesNoAnswer(t *testing.T) {
 						want, ran = sonzaihook.CodeDuplicate, 1
 					}
 					require.Equal(t, want, deliverWakeup(t, hooks))
-					require.Equal(t, ran, runs())
+					require.Equal(t, ran, hooks.Runs.Len())
 				}
 				require.NoError(t, hooks.Shutdown(t.Context()))
 			})
@@ -256,7 +234,7 @@ func TestAFailureFreesTheClaimAtOnce(t *testing.T) {
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			hooks := leaseReceiver(t, newFaultyStore(nil))
-			runs := onWakeup(hooks, func(_ context.Context, n int) error {
+			hooks.HandleFunc(func(_ context.Context, n int) error {
 				if n == 1 {
 					return fail()
 				}
@@ -264,7 +242,7 @@ func TestAFailureFreesTheClaimAtOnce(t *testing.T) {
 			})
 			require.NotEqual(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 			require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
-			require.Equal(t, 2, runs())
+			require.Equal(t, 2, hooks.Runs.Len())
 		})
 	}
 }
@@ -273,7 +251,7 @@ func TestShutdownWaitsForLateCallbacks(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "and refuses what is new", func(t *testing.T) {
 		hooks := leaseReceiver(t, newFaultyStore(nil), sonzaihook.WithHandlerTimeout(time.Second), sonzaihook.WithLease(3*time.Second))
-		runs := onWakeup(hooks, sleepDeaf(30*time.Second))
+		hooks.HandleFunc(sleepDeaf(30 * time.Second))
 		began := time.Now()
 		require.Equal(t, sonzaihook.CodeFailed, deliverWakeup(t, hooks))
 
@@ -283,7 +261,7 @@ func TestShutdownWaitsForLateCallbacks(t *testing.T) {
 		require.Equal(t, sonzaihook.CodeShuttingDown, deliverWakeup(t, hooks))
 		require.NoError(t, hooks.Shutdown(t.Context()))
 		require.Equal(t, 30*time.Second, time.Since(began).Truncate(time.Second))
-		require.Equal(t, 1, runs())
+		require.Equal(t, 1, hooks.Runs.Len())
 	})
 }
 
@@ -300,7 +278,7 @@ func TestAClockThatIsSetMovesNoLease(t *testing.T) {
 			}
 			hooks := leaseReceiver(t, newFaultyStore(nil), sonzaihook.WithClock(clock),
 				sonzaihook.WithLease(3*time.Second), sonzaihook.WithHandlerTimeout(0))
-			runs := onWakeup(hooks, sleepDeaf(10*time.Second))
+			hooks.HandleFunc(sleepDeaf(10 * time.Second))
 			send := func() string {
 				return code(t, hooktest.Deliver(t, hooks, fixed(t, sonzaihook.EventWakeup), hooktest.At(clock())))
 			}
@@ -313,7 +291,7 @@ func TestAClockThatIsSetMovesNoLease(t *testing.T) {
 			require.Equal(t, sonzaihook.CodeInFlight, send())
 			require.Equal(t, sonzaihook.CodeProcessed, <-answered)
 			require.Equal(t, sonzaihook.CodeDuplicate, send())
-			require.Equal(t, 1, runs())
+			require.Equal(t, 1, hooks.Runs.Len())
 		})
 	}
 }
@@ -322,7 +300,7 @@ func TestAClientThatGoesAwayDoesNotStopTheCallback(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "it runs to its end and is committed", func(t *testing.T) {
 		hooks := leaseReceiver(t, newFaultyStore(nil))
-		onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, 5*time.Second) })
+		hooks.HandleFunc(func(ctx context.Context, _ int) error { return sleep(ctx, 5*time.Second) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		body := fixed(t, sonzaihook.EventWakeup)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -34,7 +35,7 @@ func TestTheLargestLimitIsALimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil, option)
+			h := recorder.New(t, nil, option)
 			running, finish := make(chan struct{}), make(chan struct{})
 			h.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error {
 				close(running)
@@ -53,7 +54,7 @@ func TestTheLargestLimitIsALimit(t *testing.T) {
 			require.NoError(t, h.Shutdown(t.Context()))
 		})
 	}
-	h := newHooks(t, nil).count(sonzaihook.RetryAfter(nil, forever))
+	h := recorder.New(t, nil).HandleAll(sonzaihook.RetryAfter(nil, forever))
 	answer := hooktest.Deliver(t, h, message(t))
 	seconds, err := strconv.ParseInt(answer.Header().Get("Retry-After"), 10, 64)
 	require.NoError(t, err)
@@ -94,9 +95,9 @@ func TestAClaimThatIsGrantedWhenItsLeaseIsOverRunsNothing(t *testing.T) {
 			return nil
 		})
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(600*time.Millisecond))
-		runs := onWakeup(hooks, func(context.Context, int) error { return nil })
+		hooks.HandleFunc(func(context.Context, int) error { return nil })
 		require.Equal(t, sonzaihook.CodeStoreUnavailable, deliverWakeup(t, hooks))
-		require.Zero(t, runs())
+		require.Zero(t, hooks.Runs.Len())
 		require.Len(t, store.times("release"), 1)
 		require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 		require.NoError(t, hooks.Shutdown(t.Context()))
@@ -113,14 +114,14 @@ func TestACommitThatFailsIsTriedAgainWhileTheLeaseHolds(t *testing.T) {
 			return nil
 		})
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(10*time.Second), sonzaihook.WithMaxInFlight(1))
-		runs := onWakeup(hooks, func(context.Context, int) error { return nil })
+		hooks.HandleFunc(func(context.Context, int) error { return nil })
 		began := time.Now()
 		require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 		require.Less(t, time.Since(began), 100*time.Millisecond, "the answer does not wait")
 		require.Equal(t, sonzaihook.CodeInFlight, deliverWakeup(t, hooks), "the limit does not count it")
 		require.NoError(t, hooks.Shutdown(t.Context()), "which waits for it")
 		require.Len(t, store.times("commit"), 4)
-		require.Equal(t, 1, runs())
+		require.Equal(t, 1, hooks.Runs.Len())
 	})
 }
 
@@ -134,7 +135,7 @@ func TestACommitOfALostLeaseIsNotTriedAgain(t *testing.T) {
 			return nil
 		})
 		hooks := leaseReceiver(t, store)
-		onWakeup(hooks, func(context.Context, int) error { return nil })
+		hooks.HandleFunc(func(context.Context, int) error { return nil })
 		require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 		require.NoError(t, hooks.Shutdown(t.Context()))
 		require.Len(t, store.times("commit"), 1)
@@ -182,7 +183,7 @@ func TestWhatCannotChangeTheBytesIsNoReasonToRefuse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil).count(nil)
+			h := recorder.New(t, nil).HandleAll(nil)
 			body := message(t)
 			header := hooktest.NewRequest(t, body).Header
 			c.change(header)
@@ -192,7 +193,7 @@ func TestWhatCannotChangeTheBytesIsNoReasonToRefuse(t *testing.T) {
 }
 
 func TestAHugeContentTypeCostsNothing(t *testing.T) { // not parallel: it counts allocations
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	header := hooktest.NewRequest(t, message(t)).Header
 	header.Set("Content-Type", "application/json"+strings.Repeat(`;a="b"`, 150_000))
 	allocs := testing.AllocsPerRun(5, func() { h.Receive(t.Context(), header, message(t)) })
@@ -204,22 +205,24 @@ func TestEveryAttributeOfALogRecordIsBounded(t *testing.T) {
 	huge := strings.Repeat("x", 5<<20)
 	for name, c := range map[string]struct {
 		body  []byte
-		setup func(*hooks)
+		setup func(*recorder.Receiver)
 	}{
-		"a callback's error": {message(t), func(h *hooks) { h.count(errors.New(huge)) }},
-		"a panic":            {message(t), func(h *hooks) { h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { panic(huge) }) }},
-		"a type's name":      {[]byte(`{"event_type":"` + huge[:1<<20] + `","event_id":"e"}`), func(h *hooks) { h.count(errUser) }},
-		"an id":              {[]byte(`{"event_type":"x","event_id":"` + huge[:1<<20] + `"}`), func(h *hooks) { h.count(errUser) }},
-		"a dead letter's": {[]byte(`{}`), func(h *hooks) {
+		"a callback's error": {message(t), func(h *recorder.Receiver) { h.HandleAll(errors.New(huge)) }},
+		"a panic": {message(t), func(h *recorder.Receiver) {
+			h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { panic(huge) })
+		}},
+		"a type's name": {[]byte(`{"event_type":"` + huge[:1<<20] + `","event_id":"e"}`), func(h *recorder.Receiver) { h.HandleAll(errUser) }},
+		"an id":         {[]byte(`{"event_type":"x","event_id":"` + huge[:1<<20] + `"}`), func(h *recorder.Receiver) { h.HandleAll(errUser) }},
+		"a dead letter's": {[]byte(`{}`), func(h *recorder.Receiver) {
 			h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return errors.New(huge) })
 		}},
-		"an observer's": {message(t), func(h *hooks) { h.Observe(func(context.Context, sonzaihook.Outcome) { panic(huge) }) }},
+		"an observer's": {message(t), func(h *recorder.Receiver) { h.Observe(func(context.Context, sonzaihook.Outcome) { panic(huge) }) }},
 	} {
-		h := newHooks(t, nil, sonzaihook.WithStore(&badStore{Store: sonzaihook.NewMemoryStore(1), call: "release", do: func() error { return errors.New(huge) }}))
+		h := recorder.New(t, nil, sonzaihook.WithStore(&badStore{Store: sonzaihook.NewMemoryStore(1), call: "release", do: func() error { return errors.New(huge) }}))
 		c.setup(h)
 		hooktest.Deliver(t, h, c.body)
-		require.NotEmpty(t, h.log(), name)
-		require.Less(t, len(h.log()), 64<<10, name)
+		require.NotEmpty(t, h.Log.String(), name)
+		require.Less(t, len(h.Log.String()), 64<<10, name)
 	}
 }
 
@@ -256,7 +259,7 @@ func TestObserversAddUp(t *testing.T) {
 	tell := func(name string) func(context.Context, sonzaihook.Outcome) {
 		return func(_ context.Context, o sonzaihook.Outcome) { told = append(told, name+" "+o.Code) }
 	}
-	h := newHooks(t, nil, sonzaihook.WithObserver(tell("a")), sonzaihook.WithObserver(nil), sonzaihook.WithObserver(tell("b"))).count(nil)
+	h := recorder.New(t, nil, sonzaihook.WithObserver(tell("a")), sonzaihook.WithObserver(nil), sonzaihook.WithObserver(tell("b"))).HandleAll(nil)
 	h.Observe(tell("c"))
 	hooktest.Deliver(t, h, message(t))
 	require.Equal(t, []string{"a processed", "b processed", "c processed"}, told)
@@ -265,20 +268,20 @@ func TestObserversAddUp(t *testing.T) {
 
 func TestAnOutcomeHasTheTimeOfTheSignatureAndWhetherItsSecretRetires(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secret("old")).count(nil)
+	h := recorder.New(t, sonzaihook.Secret("old")).HandleAll(nil)
 	at := time.Now().Add(-90 * time.Second)
 	hooktest.Deliver(t, h, event(""), hooktest.SignedWith("old"), hooktest.At(at))
-	require.Equal(t, at.Unix(), h.last(t).SignedAt.Unix())
-	require.False(t, h.last(t).Retiring)
+	require.Equal(t, at.Unix(), h.Outcomes.Last(t).SignedAt.Unix())
+	require.False(t, h.Outcomes.Last(t).Retiring)
 	hooktest.Deliver(t, h, event(""), hooktest.SignedWith("old"), hooktest.At(at), hooktest.Stale())
-	require.Equal(t, at.Add(-time.Hour).Unix(), h.last(t).SignedAt.Unix(), "of a refused one too")
+	require.Equal(t, at.Add(-time.Hour).Unix(), h.Outcomes.Last(t).SignedAt.Unix(), "of a refused one too")
 	hooktest.Deliver(t, h, event(""), hooktest.Unsigned())
-	require.True(t, h.last(t).SignedAt.IsZero())
+	require.True(t, h.Outcomes.Last(t).SignedAt.IsZero())
 	require.NoError(t, h.Rotate(sonzaihook.AnyEvent, "new", time.Minute))
 	hooktest.Deliver(t, h, event(""), hooktest.SignedWith("old"))
-	require.True(t, h.last(t).Retiring)
+	require.True(t, h.Outcomes.Last(t).Retiring)
 	hooktest.Deliver(t, h, event(""), hooktest.SignedWith("new"))
-	require.False(t, h.last(t).Retiring)
+	require.False(t, h.Outcomes.Last(t).Retiring)
 }
 
 func TestReadySaysWhyAReceiverCannotTakeDeliveries(t *testing.T) {
@@ -291,7 +294,7 @@ func TestReadySaysWhyAReceiverCannotTakeDeliveries(t *testing.T) {
 			}
 			return nil
 		})
-		h := newHooks(t, sonzaihook.Secrets{"other": {"x"}}, sonzaihook.WithStore(store), sonzaihook.WithDrainDelay(5*time.Second))
+		h := recorder.New(t, sonzaihook.Secrets{"other": {"x"}}, sonzaihook.WithStore(store), sonzaihook.WithDrainDelay(5*time.Second))
 		require.NoError(t, h.Ready(t.Context()))
 		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
 		require.ErrorIs(t, h.Ready(t.Context()), sonzaihook.ErrInvalidSecret)

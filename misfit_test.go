@@ -11,6 +11,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -43,21 +44,21 @@ func TestAFieldThatDoesNotFitIsZeroAndNamed(t *testing.T) {
 			"nested": `{"event_type":"` + string(c.typ) + `","event_id":"e","data":` + c.payload + `}`,
 			"flat":   `{"event_type":"` + string(c.typ) + `","event_id":"e",` + c.payload[1:],
 		} {
-			h := newHooks(t, nil).count(nil)
+			h := recorder.New(t, nil).HandleAll(nil)
 			var misfit []string
 			var raw json.RawMessage
 			catch(h, &misfit, &raw)
 			require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(body))), "%s %s", layout, c.payload)
 			require.ElementsMatch(t, c.misfit, misfit, "%s %s", layout, c.payload)
 			require.Equal(t, body, string(raw))
-			require.Contains(t, h.log(), c.misfit[0])
-			require.NotContains(t, h.log(), "yesterday", "the log names the field, not its value")
+			require.Contains(t, h.Log.String(), c.misfit[0])
+			require.NotContains(t, h.Log.String(), "yesterday", "the log names the field, not its value")
 		}
 	}
 }
 
 // catch keeps the misfits and the raw body of the next event of any documented type.
-func catch(h *hooks, misfit *[]string, raw *json.RawMessage) {
+func catch(h *recorder.Receiver, misfit *[]string, raw *json.RawMessage) {
 	h.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
 		*misfit, *raw = e.Misfit, e.Raw
 		return nil
@@ -95,7 +96,7 @@ func TestHalfAnEmojiBecomesAReplacementCharacter(t *testing.T) {
 		require.Equal(t, "oh \ufffd", receive[sonzaihook.Message](t, sonzaihook.EventMessage, []byte(body)).Data.Content)
 		require.Contains(t, receive[map[string]any](t, sonzaihook.EventMessage, []byte(body)).String(), "agent.message")
 	}
-	require.Equal(t, 400, hooktest.Deliver(t, newHooks(t, nil), []byte("{\"type\":\"x\",\"a\":\"\xff\"}")).Code, "bytes that are not UTF-8")
+	require.Equal(t, 400, hooktest.Deliver(t, recorder.New(t, nil), []byte("{\"type\":\"x\",\"a\":\"\xff\"}")).Code, "bytes that are not UTF-8")
 }
 
 func TestAPayloadInAStringOrAnArrayIsUnwrapped(t *testing.T) {
@@ -147,19 +148,16 @@ func TestTimesAreReadAsDatabasesAndLanguagesWriteThem(t *testing.T) {
 func TestAStructOfTheUsersThatDoesNotFitIsNamedEverywhere(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"type":"lead.enriched","event_id":"e","data":{"lead_id":"l","score":"very private"}}`)
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	sonzaihook.On(h.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, body)), "a deploy mends it")
-	var why error
-	h.OnDeadLetter(func(_ context.Context, d *sonzaihook.Delivery, err error) error {
-		require.Equal(t, sonzaihook.EventType("lead.enriched"), d.Type)
-		why = err
-		return nil
-	})
+	h.KeepDeadLetters(nil)
 	answer := hooktest.Deliver(t, h, body)
 	require.Equal(t, []any{http.StatusUnprocessableEntity, "rejected"}, []any{answer.Code, code(t, answer)})
-	require.ErrorIs(t, why, sonzaihook.ErrMisfit)
-	for _, text := range []string{why.Error(), h.log()} {
+	dead := h.DeadLetters.Last(t)
+	require.Equal(t, sonzaihook.EventType("lead.enriched"), dead.Type)
+	require.ErrorIs(t, dead.Reason, sonzaihook.ErrMisfit)
+	for _, text := range []string{dead.Reason.Error(), h.Log.String()} {
 		require.Contains(t, text, "sonzaihook_test.lead")
 		require.Contains(t, text, "score")
 		require.NotContains(t, text, "private")
@@ -170,10 +168,10 @@ func TestAValidatorsNoAfterAMisfitIsFinalOnlyIfItIsKept(t *testing.T) {
 	t.Parallel()
 	no := sonzaihook.WithValidator(validatorFunc(func(any) error { return errUser }))
 	odd, fine := []byte(`{"type":"agent.mood_change","valence":"odd"}`), []byte(`{"type":"agent.mood_change","valence":1}`)
-	h := newHooks(t, nil, no).count(nil)
+	h := recorder.New(t, nil, no).HandleAll(nil)
 	require.Equal(t, "invalid", code(t, hooktest.Deliver(t, h, fine)))
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, odd)))
-	h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return nil })
+	h.KeepDeadLetters(nil)
 	require.Equal(t, "invalid", code(t, hooktest.Deliver(t, h, odd)))
 }
 
@@ -195,9 +193,9 @@ func TestTheTypeIsTheFirstNameThatIsKnown(t *testing.T) {
 		`{"event\u005ftype":"agent.message","type":"agent.wakeup"}`:           sonzaihook.EventMessage,
 		`{"type":"check_in","event":"agent.message","content":"c","id":"m1"}`: sonzaihook.EventMessage,
 	} {
-		h := newHooks(t, nil).count(nil)
+		h := recorder.New(t, nil).HandleAll(nil)
 		require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, []byte(body))), body)
-		require.Equal(t, want, h.last(t).Type, body)
+		require.Equal(t, want, h.Outcomes.Last(t).Type, body)
 	}
 	e := receive[sonzaihook.Message](t, sonzaihook.EventMessage, []byte(`{"event":"agent.message","type":"check_in","content":"hi"}`))
 	require.Equal(t, "check_in", e.Data.CheckType)
@@ -211,12 +209,10 @@ func TestAnUndecodableEventHasATypeIfABodyGaveOne(t *testing.T) {
 		"{\"event_type\":\"agent.message\",\"a\":\"\xff\"}": sonzaihook.EventMessage,
 		`[{"event_type":"agent.message"}]`:                  "",
 	} {
-		h := newHooks(t, nil)
-		var dead sonzaihook.EventType
-		h.OnDeadLetter(func(_ context.Context, d *sonzaihook.Delivery, _ error) error { dead = d.Type; return nil })
+		h := recorder.New(t, nil).KeepDeadLetters(nil)
 		require.Equal(t, "undecodable", code(t, hooktest.Deliver(t, h, []byte(body))), body)
-		require.Equal(t, want, dead, body)
-		require.Equal(t, want, h.last(t).Type)
-		require.Equal(t, want != "", strings.Contains(h.log(), "type="+string(want)) && want != "")
+		require.Equal(t, want, h.DeadLetters.Last(t).Type, body)
+		require.Equal(t, want, h.Outcomes.Last(t).Type)
+		require.Equal(t, want != "", strings.Contains(h.Log.String(), "type="+string(want)) && want != "")
 	}
 }

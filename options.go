@@ -48,17 +48,17 @@ type settings struct {
 // Validator checks a decoded event before a callback gets it. It is what a
 // *validator.Validate of go-playground/validator is. It is called concurrently.
 //
-// Of the documented types it is given a pointer to a struct with the agent's id
-// and the payload, of a type registered with [On] a pointer to the payload
-// itself if that is a struct, and else nothing.
+// For the documented types it is given a pointer to a struct with the agent's id
+// and the payload; for a type registered with [On] a pointer to the payload if that
+// is a struct. For other payloads it is not called.
 type Validator interface {
 	Struct(s any) error
 }
 
 // WithTolerance sets how far the time in a signature may be from now, in either
 // direction, in whole seconds. The default is 5 minutes, as in the platform's
-// SDKs. It must be positive: a receiver without a tolerance would take
-// every delivery that was ever recorded, so it cannot be turned off.
+// SDKs. It must be positive and cannot be turned off: a receiver without a tolerance
+// would accept every delivery that was ever recorded.
 func WithTolerance(d time.Duration) Option {
 	return func(s *settings) { s.tolerance = d }
 }
@@ -70,9 +70,9 @@ func WithMaxBody(n int64) Option {
 	return func(s *settings) { s.maxBody = n }
 }
 
-// WithAuthorization demands that the Authorization header is v, byte for byte:
+// WithAuthorization requires the Authorization header to be v, byte for byte:
 // the auth_header given when the webhook was registered. It is compared in
-// constant time. The default is the empty string, which demands nothing.
+// constant time. The default is the empty string, which requires nothing.
 func WithAuthorization(v string) Option {
 	return func(s *settings) {
 		s.authorization = nil
@@ -92,8 +92,8 @@ func WithClock(now func() time.Time) Option {
 
 // WithStore sets where the identities of running and handled deliveries are
 // kept. Several instances behind a load balancer need one that they share. The
-// default is a memory store of 100,000 identities; nil turns recognising off,
-// and then every copy of a delivery runs.
+// default is a memory store of 100,000 identities; nil turns this off, and then
+// every copy of a delivery runs.
 func WithStore(store Store) Option {
 	return func(s *settings) { s.store = store }
 }
@@ -109,9 +109,9 @@ func WithIdentity(identity func(*Delivery) string) Option {
 
 // WithHandlerTimeout sets how long the callbacks of one delivery may run. Then
 // their context ends with [ErrHandlerTimeout] as its cause and the delivery is
-// answered 500; a callback that goes on regardless keeps its claim until it
-// returns, so that no copy runs beside it. The default is 30 seconds, 0 turns it
-// off, and a negative value is refused.
+// answered 500; a callback that does not return keeps its claim until it does, so
+// that no copy runs at the same time. The default is 30 seconds, 0 turns it off, and
+// a negative value is refused.
 func WithHandlerTimeout(d time.Duration) Option {
 	return func(s *settings) { s.handlerTimeout = d }
 }
@@ -120,19 +120,19 @@ func WithHandlerTimeout(d time.Duration) Option {
 // [Receiver.Project] was not given. source returns the secrets of one project, or an
 // error that wraps [ErrUnknownProject]. It is called concurrently, in a goroutine
 // that outlives the delivery that asked, with a context that ends after a second; a
-// call that has not returned by then, or that panics, has failed. Concurrent
-// questions about one project are one.
+// call that has not returned by then, or that panics, has failed. Deliveries of one
+// project that arrive at the same time share one call.
 //
 // An answer is kept for a minute, for up to 10,000 projects, and a secret that the
 // next answer no longer has stays valid for the time of [DefaultTolerance]. A
-// delivery that no known secret verifies waits for another question, at most one a
+// delivery that no known secret verifies waits for another call, at most one per
 // second and project, before it is refused. While the source fails known answers
-// are used; a delivery that they do not verify is answered 503. Questions about
-// projects that were not seen before are limited to 50 a second, beyond which the
-// answer is 503, so that a flood of invented names costs a bound. A delivery that
-// names no project is never tried with secrets of the source.
+// are used; a delivery that they do not verify is answered 503. Calls for projects
+// that were not seen before are limited to 50 per second, beyond which the answer is
+// 503, so that a flood of invented names has a bounded cost. A delivery that names no
+// project is never tried with secrets of the source.
 //
-// The default, nil, knows no projects but those of Project.
+// The default, nil, knows only the projects of [Receiver.Project].
 func WithSecretSource(source func(ctx context.Context, project string) (Secrets, error)) Option {
 	return func(s *settings) { s.secretSource = source }
 }
@@ -155,7 +155,7 @@ func WithValidator(v Validator) Option {
 // refused ones included, just before it is answered. All observers are told, in
 // the order in which they were added. They are called concurrently and should be
 // quick; a panic in one is logged and changes nothing. By default there is none,
-// and nil adds none. [Receiver.Observe] adds one to a receiver that exists.
+// and nil adds none. [Receiver.Observe] adds one to an existing receiver.
 func WithObserver(observer func(context.Context, Outcome)) Option {
 	return func(s *settings) {
 		if observer != nil {
@@ -166,9 +166,9 @@ func WithObserver(observer func(context.Context, Outcome)) Option {
 
 // WithHandOff hands deliveries to a queue instead of running their callbacks. It
 // is called after a delivery is verified, decoded and validated and before it is
-// claimed, also where this receiver has no callback for the type. When enqueue
-// returns nil the delivery is answered 202 "queued", so it must have been stored
-// durably by then; an error is answered 503 "queue_unavailable", and [Permanent]
+// claimed, even if this receiver has no callback for the type. When enqueue returns
+// nil the delivery is answered 202 "queued", so it must have been stored durably by
+// then; an error is answered 503 "queue_unavailable", and [Permanent]
 // 422 after [Receiver.OnDeadLetter]. A panic is recovered and answered 503. The
 // context ends after 5 seconds, and not with the client's request.
 //
@@ -180,10 +180,10 @@ func WithHandOff(enqueue func(context.Context, *Delivery) error) Option {
 	return func(s *settings) { s.handOff = enqueue }
 }
 
-// WithMaxInFlight sets how many deliveries may run at once. One more is answered
-// 503 with a Retry-After; there is no queue, the platform is the queue. Refused
-// deliveries do not count. The default, 0, sets no bound, and a negative value is
-// refused.
+// WithMaxInFlight sets how many deliveries may run at once. Further ones are answered
+// 503 with a Retry-After: they are not queued here, the platform sends them again.
+// Refused deliveries do not count. The default, 0, sets no limit, and a negative
+// value is refused.
 func WithMaxInFlight(n int) Option {
 	return func(s *settings) { s.maxInFlight = n }
 }
@@ -191,16 +191,16 @@ func WithMaxInFlight(n int) Option {
 // WithLease sets for how long a claim in the [Store] holds if it is not renewed.
 // A running callback renews its claim every third of it; if that fails, its
 // context ends with [ErrLeaseLost] as its cause, a sixth of the lease before the
-// claim does. A process that died stops renewing, so the lease is how long its
-// deliveries are answered "in flight" before a retry may run them. The default is
+// claim does. A process that died no longer renews, so for the length of the lease
+// its deliveries are answered "in flight", and then a retry runs them. The default is
 // 30 seconds. It must be positive and cannot be turned off.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
 
-// WithDrainDelay sets for how long [Receiver.Shutdown] goes on taking deliveries,
-// while [Receiver.Ready] says already that the receiver is shutting down: the time
-// that a load balancer needs to notice. The default, 0, refuses them at once, and a
+// WithDrainDelay sets for how long [Receiver.Shutdown] still accepts deliveries
+// while [Receiver.Ready] already reports the shutdown: the time that a load balancer
+// needs to notice. The default, 0, refuses them at once, and a
 // negative value is refused.
 func WithDrainDelay(d time.Duration) Option {
 	return func(s *settings) { s.drainDelay = d }
@@ -255,7 +255,7 @@ func (s *settings) check() error {
 	return nil
 }
 
-// saturate limits what is added to, and makes safe what is the user's.
+// saturate limits durations that others are added to, and guards the user's clock.
 func (s *settings) saturate() {
 	s.tolerance = min(s.tolerance, once.Forever)
 	s.handlerTimeout = min(s.handlerTimeout, once.Forever)
@@ -267,7 +267,7 @@ func (s *settings) saturate() {
 	}
 }
 
-// safeClock returns a clock that is right also where the user's panics.
+// safeClock returns a clock that falls back to time.Now if the user's panics.
 func safeClock(clock func() time.Time, rep *reporter) func() time.Time {
 	return func() (now time.Time) {
 		defer func() {

@@ -8,19 +8,19 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
-// The payloads. The platform documents the REST shapes of the things that its
-// events speak of, not the deliveries; these structs follow the REST shapes.
-// Numbers may come as integers, arrays may be null, times may be absent. What a
-// struct has no field for is in [Event.Raw].
+// The payloads. The platform documents messages, moods, memories and so on as its
+// REST API returns them, and does not document the deliveries; these structs follow
+// the REST API. Numbers may come as integers, arrays may be null, times may be
+// absent. Fields that a struct does not have are in [Event.Raw].
 
 // Message is the payload of [EventMessage]: an agent has something to say. A
 // message that was polled from an agent has all of these fields; one in the short
-// form of the platform's guides (id, type, content) has MessageID, CheckType and
-// Content alone.
+// form of the platform's guides (id, type, content) has only MessageID, CheckType
+// and Content.
 type Message struct {
 	MessageID string `json:"message_id"`
 	// Content is the text. GeneratedMessage is the same text under the name that
-	// the REST API uses; both are set, whichever came.
+	// the REST API uses. Both are set if one was sent.
 	Content          string    `json:"content" validate:"required"`
 	GeneratedMessage string    `json:"generated_message"`
 	CheckType        string    `json:"check_type"`
@@ -53,7 +53,7 @@ type MoodChange struct {
 type MemoryAdded struct {
 	FactID string `json:"fact_id"`
 	// AtomicText is the fact in one sentence. Content is the same text under the
-	// name that stored facts use; both are set, whichever came.
+	// name that stored facts use. Both are set if one was sent.
 	AtomicText string    `json:"atomic_text" validate:"required_without=FactID"`
 	Content    string    `json:"content"`
 	FactType   string    `json:"fact_type"`
@@ -86,7 +86,7 @@ type Breakthrough struct {
 // Wakeup is the payload of [EventWakeup]: a time has come at which an agent
 // wanted to speak.
 type Wakeup struct {
-	// WakeupID is the id of the wakeup, whether it came beside it or in it.
+	// WakeupID is the id of the wakeup, also where it was sent inside of Wakeup.
 	WakeupID string          `json:"wakeup_id"`
 	Wakeup   ScheduledWakeup `json:"wakeup"`
 	// MemoryContext is what the agent remembers for the occasion: any JSON, or
@@ -135,12 +135,12 @@ type DiaryEntry struct {
 }
 
 // The functions below fill fields from their other names and from the envelope, and
-// return the natural key: the id of the thing itself, empty where it has none.
+// return the natural key: the id of the message, fact and so on, empty if it has none.
 
 func completeMessage(e *MessageEvent, env *wire.Envelope) string {
 	m, kind := &e.Data, env.Inner.Type
 	if named := env.EventType != "" || env.Event != ""; !env.Nested && named && env.Type != string(EventMessage) {
-		kind = env.Type // beside the type of the event it is that of the message
+		kind = env.Type // "event_type" or "event" has the type of the event, so "type" is the message's
 	}
 	m.MessageID = cmp.Or(m.MessageID, env.Inner.ID)
 	m.CheckType = cmp.Or(m.CheckType, kind)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,9 +29,9 @@ func event(project string) []byte {
 	return fmt.Appendf(nil, `{"event_type":"agent.message","event_id":"%d","project_id":%q}`, id, project)
 }
 
-func withProjects(t *testing.T, options ...sonzaihook.Option) (*hooks, http.Handler) {
+func withProjects(t *testing.T, options ...sonzaihook.Option) (*recorder.Receiver, http.Handler) {
 	t.Helper()
-	h := newHooks(t, sonzaihook.Secret("tenant"), options...).count(nil)
+	h := recorder.New(t, sonzaihook.Secret("tenant"), options...).HandleAll(nil)
 	mux := http.NewServeMux()
 	mux.Handle("POST /hooks/{project}/{event}", h)
 	mux.Handle("POST /hooks", h)
@@ -66,7 +67,7 @@ func TestADeliveryIsOfTheProjectWhoseSecretVerifiedIt(t *testing.T) {
 		got = nil
 		answer := hooktest.Deliver(t, mux, event(c.body), hooktest.To(c.path), hooktest.SignedWith(c.secret))
 		require.Equal(t, c.status, answer.Code, c.name)
-		require.Equal(t, c.project, h.last(t).Project, c.name)
+		require.Equal(t, c.project, h.Outcomes.Last(t).Project, c.name)
 		if c.status == 200 {
 			require.Equal(t, c.ofEvent, got.ProjectID, c.name)
 		}
@@ -116,7 +117,7 @@ func TestOneProjectCannotKeepAnothersEventsFromRunning(t *testing.T) {
 		answer := hooktest.Deliver(t, mux, body, hooktest.To("/hooks/"+c[0]+"/agent.message"), hooktest.SignedWith(c[1]))
 		require.Equal(t, "processed", code(t, answer), c[0])
 	}
-	require.EqualValues(t, 3, h.runs.Load())
+	require.Equal(t, 3, h.Runs.Len())
 }
 
 func TestOfManyProjectsEightAreTriedForADeliveryThatNamesNone(t *testing.T) {
@@ -133,7 +134,7 @@ func TestOfManyProjectsEightAreTriedForADeliveryThatNamesNone(t *testing.T) {
 		}
 	}
 	require.Equal(t, 8, accepted)
-	require.Contains(t, h.log(), "name the project in the URL")
+	require.Contains(t, h.Log.String(), "name the project in the URL")
 	for i := range 20 {
 		answer := hooktest.Deliver(t, mux, event(fmt.Sprint("p", i)), hooktest.To("/hooks"), hooktest.SignedWith(fmt.Sprint("secret", i)))
 		require.Equal(t, 200, answer.Code, i)
@@ -201,7 +202,7 @@ func TestASourceKnowsTheSecretsOfProjects(t *testing.T) {
 		s.set("p1", secretsOf("uno"), nil)
 		require.Equal(t, 200, status("p1", "uno"), "the platform has rotated: it is asked again before a 401")
 		require.Equal(t, 200, status("p1", "one"), "what the answer no longer has is in its grace")
-		require.True(t, h.last(t).Retiring)
+		require.True(t, h.Outcomes.Last(t).Retiring)
 		time.Sleep(sonzaihook.DefaultTolerance)
 		require.Equal(t, 401, status("p1", "one"))
 
@@ -214,7 +215,7 @@ func TestASourceKnowsTheSecretsOfProjects(t *testing.T) {
 		require.Equal(t, 200, status("p1", "uno"), "a known answer is served while the source fails")
 		require.Equal(t, 503, status("p1", "other"))
 		require.Equal(t, 503, status("p4", "four"))
-		require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrSecretSource)
+		require.ErrorIs(t, h.Outcomes.Last(t).Err, sonzaihook.ErrSecretSource)
 		require.Equal(t, 401, hooktest.Deliver(t, mux, event(""), hooktest.To("/hooks"), hooktest.SignedWith("uno")).Code, "never tried unnamed")
 
 		s.set("p1", secretsOf("uno"), nil)
@@ -371,7 +372,7 @@ func TestSecretsAreReadFromTheEnvironment(t *testing.T) {
 
 func TestASecretThatCarriesItsPackagingIsRefusedWhereItIsGiven(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	for secret, what := range map[string]string{
 		`"whsec_abc"`: "quotes", `'abc'`: "quotes", "`abc`": "quotes", "“abc”": "quotes", `whsec_"abc"`: "quotes", "«abc»": "quotes",
 		"SECRET=whsec_abc": "variable", "export SECRET=whsec_abc": "variable", `SECRET="abc"`: "variable", "secret: whsec_abc": "variable",

@@ -1,95 +1,23 @@
 package sonzaihook_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/testdata"
 	"github.com/stretchr/testify/require"
 )
-
-// hooks is a receiver whose log, outcomes and runs a test can look at.
-type hooks struct {
-	*sonzaihook.Receiver
-	runs atomic.Int64
-
-	mu       sync.Mutex
-	logged   bytes.Buffer
-	outcomes []sonzaihook.Outcome
-}
-
-// newHooks returns a receiver that keeps hooktest.Secret for every type unless
-// secrets are given.
-func newHooks(t testing.TB, secrets sonzaihook.Secrets, options ...sonzaihook.Option) *hooks {
-	t.Helper()
-	if secrets == nil {
-		secrets = sonzaihook.Secret(hooktest.Secret)
-	}
-	h := &hooks{}
-	options = append([]sonzaihook.Option{
-		sonzaihook.WithLogger(slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-		sonzaihook.WithObserver(func(_ context.Context, o sonzaihook.Outcome) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.outcomes = append(h.outcomes, o)
-		}),
-	}, options...)
-	r, err := sonzaihook.New(secrets, options...)
-	require.NoError(t, err)
-	h.Receiver = r
-	return h
-}
-
-func (h *hooks) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.logged.Write(p)
-}
-
-func (h *hooks) log() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.logged.String()
-}
-
-// last returns the outcome that was observed last.
-func (h *hooks) last(t testing.TB) sonzaihook.Outcome {
-	t.Helper()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	require.NotEmpty(t, h.outcomes)
-	return h.outcomes[len(h.outcomes)-1]
-}
-
-// count registers callbacks for every documented type and every other that count
-// and return err.
-func (h *hooks) count(err error) *hooks {
-	run := func() error {
-		h.runs.Add(1)
-		return err
-	}
-	h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return run() })
-	h.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return run() })
-	h.OnMemoryAdded(func(context.Context, *sonzaihook.MemoryAddedEvent) error { return run() })
-	h.OnBreakthrough(func(context.Context, *sonzaihook.BreakthroughEvent) error { return run() })
-	h.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return run() })
-	h.OnConsolidation(func(context.Context, *sonzaihook.ConsolidationEvent) error { return run() })
-	h.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return run() })
-	return h
-}
 
 func code(t testing.TB, answer *httptest.ResponseRecorder) string {
 	t.Helper()
@@ -168,7 +96,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 type row struct {
 	name    string
 	options []sonzaihook.Option
-	setup   func(h *hooks)
+	setup   func(h *recorder.Receiver)
 	request func(t *testing.T, req *http.Request) *http.Request
 	body    []byte
 	sign    []hooktest.Option
@@ -178,14 +106,14 @@ type row struct {
 	code   string
 	retry  string
 	err    error
-	runs   int64
+	runs   int
 }
 
 var answerRows = []row{
 	{name: "processed", status: 200, code: "processed", runs: 1},
-	{name: "ignored for lack of a callback", setup: func(h *hooks) {}, status: 200, code: "ignored"},
-	{name: "ignored by a callback", setup: func(h *hooks) { h.count(sonzaihook.Ignore("not ours")) }, status: 200, code: "ignored", runs: 1},
-	{name: "queued", setup: func(h *hooks) { h.count(sonzaihook.Queued()) }, status: 202, code: "queued", runs: 1},
+	{name: "ignored for lack of a callback", setup: func(h *recorder.Receiver) {}, status: 200, code: "ignored"},
+	{name: "ignored by a callback", setup: func(h *recorder.Receiver) { h.HandleAll(sonzaihook.Ignore("not ours")) }, status: 200, code: "ignored", runs: 1},
+	{name: "queued", setup: func(h *recorder.Receiver) { h.HandleAll(sonzaihook.Queued()) }, status: 202, code: "queued", runs: 1},
 
 	{name: "not JSON", body: []byte("hello"), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
 	{name: "nothing", body: []byte(" "), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
@@ -198,12 +126,12 @@ var answerRows = []row{
 	{name: "too deep", body: []byte(`{"type":"agent.message","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
 	{name: "no type", body: []byte(`{"data":{"content":"private"}}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
 	{name: "a type of another kind", body: []byte(`{"event_type":{"private":1},"type":"agent.message"}`), status: 400, code: "undecodable", err: sonzaihook.ErrUndecodable},
-	{name: "a struct that does not fit", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *hooks) {
+	{name: "a struct that does not fit", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *recorder.Receiver) {
 		sonzaihook.On(h.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
 	}, status: 500, code: "failed", err: sonzaihook.ErrMisfit},
-	{name: "a struct that does not fit, kept", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *hooks) {
+	{name: "a struct that does not fit, kept", body: []byte(`{"type":"lead.enriched","data":{"score":"private"}}`), setup: func(h *recorder.Receiver) {
 		sonzaihook.On(h.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[lead]) error { return nil })
-		h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return nil })
+		h.KeepDeadLetters(nil)
 	}, status: 422, code: "rejected", err: sonzaihook.ErrMisfit},
 
 	{name: "no signature", sign: []hooktest.Option{hooktest.Unsigned()}, status: 401, code: "unauthorized", err: sonzaihook.ErrMissingSignature},
@@ -231,15 +159,15 @@ var answerRows = []row{
 	{name: "compressed", request: header("Content-Encoding", "gzip"), status: 415, code: "unsupported_media_type", err: sonzaihook.ErrUnsupportedMediaType},
 
 	{name: "invalid", options: []sonzaihook.Option{sonzaihook.WithValidator(refuseAll{})}, status: 422, code: "invalid", err: sonzaihook.ErrInvalid},
-	{name: "rejected", setup: func(h *hooks) { h.count(sonzaihook.Permanent(errUser)) }, status: 422, code: "rejected", err: errUser, runs: 1},
+	{name: "rejected", setup: func(h *recorder.Receiver) { h.HandleAll(sonzaihook.Permanent(errUser)) }, status: 422, code: "rejected", err: errUser, runs: 1},
 
-	{name: "failed", setup: func(h *hooks) { h.count(errUser) }, status: 500, code: "failed", err: errUser, runs: 1},
-	{name: "failed with an error of ours", setup: func(h *hooks) { h.count(sonzaihook.ErrUndecodable) }, status: 500, code: "failed", err: sonzaihook.ErrUndecodable, runs: 1},
+	{name: "failed", setup: func(h *recorder.Receiver) { h.HandleAll(errUser) }, status: 500, code: "failed", err: errUser, runs: 1},
+	{name: "failed with an error of ours", setup: func(h *recorder.Receiver) { h.HandleAll(sonzaihook.ErrUndecodable) }, status: 500, code: "failed", err: sonzaihook.ErrUndecodable, runs: 1},
 	{name: "panicked", setup: panics("boom"), status: 500, code: "panicked", err: sonzaihook.ErrPanicked, runs: 1},
 	{name: "aborted", setup: panics(http.ErrAbortHandler), status: 500, code: "panicked", err: sonzaihook.ErrPanicked, runs: 1},
-	{name: "dead letter not kept", setup: func(h *hooks) {
-		h.count(sonzaihook.Permanent(errors.New("no")))
-		h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return errUser })
+	{name: "dead letter not kept", setup: func(h *recorder.Receiver) {
+		h.HandleAll(sonzaihook.Permanent(errors.New("no")))
+		h.KeepDeadLetters(errUser)
 	}, status: 500, code: "failed", err: errUser, runs: 1},
 	{name: "body consumed", wrap: consume(1 << 20), status: 500, code: "body_consumed", err: sonzaihook.ErrBodyConsumed},
 	{name: "body half consumed", wrap: consume(10), status: 500, code: "body_consumed", err: sonzaihook.ErrBodyConsumed},
@@ -248,12 +176,12 @@ var answerRows = []row{
 
 	{name: "in flight", options: []sonzaihook.Option{sonzaihook.WithStore(stubStore{state: sonzaihook.InFlight})}, status: 503, code: "in_flight", retry: "5", err: sonzaihook.ErrInFlight},
 	{name: "store unavailable", options: []sonzaihook.Option{sonzaihook.WithStore(stubStore{err: errUser})}, status: 503, code: "store_unavailable", retry: "5", err: errUser},
-	{name: "shutting down", setup: func(h *hooks) {
-		h.count(nil)
+	{name: "shutting down", setup: func(h *recorder.Receiver) {
+		h.HandleAll(nil)
 		_ = h.Shutdown(context.Background())
 	}, status: 503, code: "shutting_down", retry: "5", err: sonzaihook.ErrShuttingDown},
 	{name: "body unreadable", wrap: breakBody, status: 503, code: "body_unreadable", retry: "1", err: sonzaihook.ErrBodyUnreadable},
-	{name: "retry later", setup: func(h *hooks) { h.count(sonzaihook.RetryAfter(errUser, 90500*time.Millisecond)) }, status: 503, code: "retry_later", retry: "91", err: errUser, runs: 1},
+	{name: "retry later", setup: func(h *recorder.Receiver) { h.HandleAll(sonzaihook.RetryAfter(errUser, 90500*time.Millisecond)) }, status: 503, code: "retry_later", retry: "91", err: errUser, runs: 1},
 	{name: "duplicate", options: []sonzaihook.Option{sonzaihook.WithStore(stubStore{state: sonzaihook.Done})}, status: 200, code: "duplicate"},
 }
 
@@ -270,12 +198,12 @@ func TestEveryRowOfTheTableOfAnswers(t *testing.T) {
 }
 
 func (row row) check(t *testing.T) {
-	h := newHooks(t, sonzaihook.Secrets{
+	h := recorder.New(t, sonzaihook.Secrets{
 		sonzaihook.AnyEvent:    {hooktest.Secret},
 		sonzaihook.EventWakeup: {"whsec_wakeup"},
 	}, row.options...)
 	if row.setup == nil {
-		h.count(nil)
+		h.HandleAll(nil)
 	} else {
 		row.setup(h)
 	}
@@ -304,7 +232,7 @@ func (row row) check(t *testing.T) {
 
 	require.Equal(t, row.status, res.StatusCode, string(answer))
 	require.Equal(t, row.retry, res.Header.Get("Retry-After"))
-	require.Equal(t, row.runs, h.runs.Load(), "runs")
+	require.Equal(t, row.runs, h.Runs.Len(), "runs")
 	if row.status >= 400 {
 		require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"))
 		var problem struct {
@@ -326,7 +254,7 @@ func (row row) check(t *testing.T) {
 	if row.status == http.StatusUnauthorized {
 		require.Equal(t, unauthorizedBody, string(answer)) //nolint:testifylint // byte for byte
 	}
-	outcome := h.last(t)
+	outcome := h.Outcomes.Last(t)
 	require.Equal(t, row.status, outcome.Status)
 	require.Equal(t, row.code, outcome.Code)
 	require.Equal(t, sonzaihook.SourceWebhook, outcome.Source)
@@ -338,7 +266,7 @@ func (row row) check(t *testing.T) {
 		require.Empty(t, outcome.Type)
 		require.Empty(t, outcome.DeliveryID)
 	}
-	for where, text := range map[string]string{"answer": string(answer), "log": h.log()} {
+	for where, text := range map[string]string{"answer": string(answer), "log": h.Log.String()} {
 		for what, secret := range map[string]string{
 			"secret": strings.TrimPrefix(hooktest.Secret, "whsec_"), "secret of a type": "whsec_wakeup",
 			"body": "recital", "part of a body": "private", "signature": signature, "authorization": "Bearer",
@@ -371,10 +299,10 @@ func chunked(_ *testing.T, req *http.Request) *http.Request {
 	return req
 }
 
-func panics(value any) func(h *hooks) {
-	return func(h *hooks) {
+func panics(value any) func(h *recorder.Receiver) {
+	return func(h *recorder.Receiver) {
 		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-			h.runs.Add(1)
+			h.Runs.Add(recorder.Run{})
 			panic(value)
 		})
 	}
@@ -398,14 +326,10 @@ func closeBody(next http.Handler) http.Handler {
 
 func breakBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 20), brokenReader{}))
+		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 20), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		next.ServeHTTP(w, r)
 	})
 }
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 type refuseAll struct{}
 

@@ -30,7 +30,7 @@ func TestALostLeaseEndsTheContextOfTheCallback(t *testing.T) {
 			var cause error
 			var knew time.Duration
 			began := time.Now()
-			onWakeup(hooks, func(ctx context.Context, _ int) error {
+			hooks.HandleFunc(func(ctx context.Context, _ int) error {
 				err := sleep(ctx, time.Hour)
 				cause, knew = err, time.Since(began)
 				return err
@@ -54,7 +54,7 @@ func TestALostLeaseEndsTheContextOfTheCallback(t *testing.T) {
 		})
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(lease), sonzaihook.WithHandlerTimeout(0),
 			sonzaihook.WithIdentity(func(*sonzaihook.Delivery) string { return "evt_01JM3ZK8" }))
-		onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, time.Hour) })
+		hooks.HandleFunc(func(ctx context.Context, _ int) error { return sleep(ctx, time.Hour) })
 		require.Equal(t, sonzaihook.CodeFailed, deliverWakeup(t, hooks))
 		require.NoError(t, hooks.Shutdown(t.Context()))
 		require.ErrorIs(t, memory.Commit(t.Context(), "evt_01JM3ZK8", "b", time.Hour), sonzaihook.ErrLeaseLost, "the thief still holds it")
@@ -68,7 +68,7 @@ func TestARenewalThatIsRefusedEndsTheContextAtOnce(t *testing.T) {
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(6*time.Second), sonzaihook.WithHandlerTimeout(0))
 		began := time.Now()
 		var cause error
-		onWakeup(hooks, func(ctx context.Context, _ int) error {
+		hooks.HandleFunc(func(ctx context.Context, _ int) error {
 			cause = sleep(ctx, time.Hour)
 			return nil
 		})
@@ -84,10 +84,10 @@ func TestARenewalThatFailsOnceCostsNothing(t *testing.T) {
 		inBubble(t, name, func(t *testing.T) {
 			store := newFaultyStore(onCall("claim", 2, 2, fault))
 			hooks := leaseReceiver(t, store, sonzaihook.WithLease(6*time.Second), sonzaihook.WithHandlerTimeout(0))
-			runs := onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, time.Minute) })
+			hooks.HandleFunc(func(ctx context.Context, _ int) error { return sleep(ctx, time.Minute) })
 			require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 			require.Equal(t, sonzaihook.CodeDuplicate, deliverWakeup(t, hooks))
-			require.Equal(t, 1, runs())
+			require.Equal(t, 1, hooks.Runs.Len())
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestTheLeaseIsCountedFromBeforeTheCallThatRenewedIt(t *testing.T) {
 		store := &slowAnswerStore{Store: sonzaihook.NewMemoryStore(10), start: time.Now()}
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(6*time.Second), sonzaihook.WithHandlerTimeout(0))
 		began := time.Now()
-		onWakeup(hooks, func(ctx context.Context, _ int) error { return sleep(ctx, time.Hour) })
+		hooks.HandleFunc(func(ctx context.Context, _ int) error { return sleep(ctx, time.Hour) })
 		require.Equal(t, sonzaihook.CodeFailed, deliverWakeup(t, hooks))
 		require.Equal(t, store.renewed+5*time.Second, time.Since(began))
 	})
@@ -111,7 +111,7 @@ func TestARenewalThatHangsDoesNotHoldUpTheAnswer(t *testing.T) {
 	inBubble(t, "the callback has succeeded", func(t *testing.T) {
 		store := newFaultyStore(onCall("claim", 2, 2, deaf(time.Minute)))
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(6*time.Second), sonzaihook.WithHandlerTimeout(4*time.Second))
-		onWakeup(hooks, sleepDeaf(3*time.Second))
+		hooks.HandleFunc(sleepDeaf(3 * time.Second))
 		began := time.Now()
 		require.Equal(t, sonzaihook.CodeProcessed, deliverWakeup(t, hooks))
 		require.LessOrEqual(t, time.Since(began), 5*time.Second)

@@ -11,21 +11,21 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/once"
 )
 
-// Who is told what became of a delivery: the log and the observers, in full. Both
-// are code of the user's and may panic; what the log is told is bounded.
+// Reporting outcomes to the log and the observers. Both are user code and may panic;
+// the length of what is logged is bounded.
 
 // reporter writes to a logger whose handler may panic. It is safe for concurrent use.
 type reporter struct {
 	logger *slog.Logger
-	// The seconds in which these were last logged.
+	// When these were last logged, in Unix seconds.
 	misfit, nameless atomic.Int64
 }
 
 func defaultReporter() *reporter { return &reporter{logger: slog.Default()} }
 
-// log writes a record, and loses it if the handler panics.
+// log writes a record. If the handler panics the record is lost.
 func (rep *reporter) log(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
-	defer func() { _ = recover() }() // there is nowhere left to say it
+	defer func() { _ = recover() }() // there is nowhere left to report it
 	rep.logger.LogAttrs(ctx, level, "sonzaihook: "+message, attrs...)
 }
 
@@ -34,7 +34,7 @@ func (rep *reporter) enabled(ctx context.Context, level slog.Level) (on bool) {
 	return rep.logger.Enabled(ctx, level)
 }
 
-// about is what an outcome says of a delivery.
+// about identifies a delivery in outcomes and in the log.
 type about struct {
 	typ     EventType
 	id      string
@@ -42,7 +42,7 @@ type about struct {
 	source  Source
 }
 
-// outcome logs what became of a delivery.
+// outcome logs the outcome of a delivery.
 func (rep *reporter) outcome(ctx context.Context, out *Outcome) {
 	level, message := slog.LevelDebug, "delivery handled"
 	switch {
@@ -102,7 +102,7 @@ func (rep *reporter) storeFull(capacity int64, evicted uint64) {
 		slog.Int64("capacity", capacity), slog.Uint64("evicted", evicted))
 }
 
-// observe tells every observer, whichever of them panics.
+// observe calls every observer, even if some of them panic.
 func (rep *reporter) observe(ctx context.Context, observers []func(context.Context, Outcome), out *Outcome) {
 	for _, observer := range observers {
 		func() {

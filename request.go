@@ -17,9 +17,9 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
-// What is checked before the body is read, and reading it.
+// Checking the headers of a request, and reading its body.
 
-// admit checks the headers and leaves the signature parsed.
+// admit checks the headers and parses the signature.
 func (s *settings) admit(header http.Header, now time.Time, sig *signature.Header) error {
 	if err := checkMedia(header); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (s *settings) admit(header http.Header, now time.Time, sig *signature.Heade
 // maxMedia bounds a header that is parsed to learn the media type.
 const maxMedia = 1024
 
-// checkMedia refuses what says that it is not plain JSON. What cannot change the
-// bytes is no reason to refuse; the signature decides.
+// checkMedia refuses a request whose headers say that the body is not plain JSON.
+// Parameters that cannot change the bytes are ignored; the signature decides.
 func checkMedia(header http.Header) error {
 	for _, encoding := range header["Content-Encoding"] {
 		if !plainEncoding(encoding) {
@@ -60,7 +60,7 @@ func checkMedia(header http.Header) error {
 }
 
 // plainEncoding reports whether a content encoding leaves the bytes as they are.
-// Some senders put the character set there.
+// Some senders put the character set into that header.
 func plainEncoding(encoding string) bool {
 	if len(encoding) > maxMedia {
 		return false
@@ -163,10 +163,11 @@ func unreadable(body io.Reader, err error, n int) error {
 	return because(ErrBodyUnreadable, fmt.Sprintf("after %d bytes: %s", n, textOf(err)), err)
 }
 
-// mountedBody is the body of a request that came through an adapter. It knows
-// what the request does not: what the framework keeps to itself.
+// mountedBody is the body of a request that came through an adapter. It provides what
+// the framework knows and an *http.Request does not hold.
 type mountedBody interface {
-	// ConsumedHint says who usually reads a body too early there, and the way out.
+	// ConsumedHint says what usually reads a body too early in this framework, and
+	// what to do about it.
 	ConsumedHint() string
 }
 
@@ -178,7 +179,7 @@ func pathProject(req *http.Request) string {
 	return req.PathValue("project")
 }
 
-// consumed returns the error for a body that something read before us.
+// consumed returns the error for a body that was read before the receiver got it.
 func consumed(body io.Reader, what string) error {
 	hint := "look for middleware that logs, audits or decodes request bodies; " +
 		"mount the receiver outside of it, or have it put back what it read"
@@ -216,8 +217,8 @@ func (s *settings) authenticateBytes(keys *signature.Keyring, header http.Header
 	return s.verified(keys, body, false, sig, now, project)
 }
 
-// verified returns the delivery if a secret signed the body, which is copied unless
-// callbacks may keep it.
+// verified returns the delivery if a secret signed the body. The body is copied
+// unless callbacks may keep it.
 func (s *settings) verified(keys *signature.Keyring, body []byte, owned bool, sig *signature.Header, now time.Time, project string) (*inbound, error) {
 	q := signature.Query{Project: project, Now: now}
 	byProject := keys.HasProjects()
@@ -246,8 +247,8 @@ func (s *settings) verified(keys *signature.Keyring, body []byte, owned bool, si
 	return in, nil
 }
 
-// began notes when a delivery came, unless the receiver's clock is the user's: what is
-// measured in real time cannot use that.
+// began records when a delivery arrived, unless the user set the clock: timeouts are
+// in real time and cannot be measured with it.
 func (s *settings) began(in *inbound, start time.Time) {
 	if s.clock == nil {
 		in.Began(start)

@@ -7,7 +7,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
-// Which event an authentic delivery is: its type, its identity, and the events
+// Finding the type and the identity of an authentic delivery, and decoding the events
 // that the callbacks of its type take.
 
 var errNoType = fmt.Errorf("%w: no event type", ErrUndecodable)
@@ -39,7 +39,7 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 	if err != nil {
 		return err
 	}
-	// An event that cannot be decoded has a type all the same, for its dead letter.
+	// The dead letter of an event that cannot be decoded needs its type, too.
 	in.about.typ, d.Type = expected, expected
 	route := table.find(expected)
 	first := firstDecoder(route, expected)
@@ -67,7 +67,7 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 }
 
 // firstDecoder returns the decoder that reads the envelope: one of the route's that
-// can, else the one that leaves the payload alone.
+// can, else rawDecoder.
 func firstDecoder(rt *route, typ EventType) *decoder {
 	for _, dec := range rt.decoders {
 		if dec == rawDecoder || dec.of == typ && typ != "" {
@@ -80,9 +80,9 @@ func firstDecoder(rt *route, typ EventType) *decoder {
 	return rawDecoder
 }
 
-// expectedType returns the type under which a delivery is decoded: as the caller
-// of Dispatch gave it, as it was peeked, as the decoder reads it, or as the secret
-// names it. A URL is not signed, and names nothing.
+// expectedType returns the type under which a delivery is decoded: the one given to
+// Dispatch, else the one that was peeked, else the one that the decoder reads, else
+// that of the secret. A URL is not signed, so it is never used.
 func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
 	if in.Delivery.Type != "" {
 		return canonical(in.Delivery.Type), nil
@@ -111,7 +111,7 @@ func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
 	return t, nil
 }
 
-// peekName returns the name of the type as far as it can be read without decoding.
+// peekName returns the name of the type if it can be read without decoding.
 func peekName(body []byte) string {
 	p, ok := wire.Peek(body, false)
 	if !ok {
@@ -120,7 +120,7 @@ func peekName(body []byte) string {
 	return string(peekedType(&p))
 }
 
-// peekedType returns the type that a body's peeked names stand for. It allocates
+// peekedType returns the type that the peeked names of a body mean. It allocates
 // only for a type that is not documented.
 func peekedType(p *wire.Peeked) EventType {
 	if row := byName[string(p.EventType)]; row != nil {
@@ -178,16 +178,16 @@ func (s *settings) validate(in *inbound) error {
 	return nil
 }
 
-// subjectOf is what a validator sees of an event of a documented type. The payload
-// has no name, because it may stand under "data", under "payload" or beside the
-// agent's id.
+// subjectOf is what a validator is given for an event of a documented type. The
+// payload is embedded, because in the body it may be under "data", under "payload" or
+// next to the agent's id.
 type subjectOf[T any] struct {
 	AgentID string `json:"agent_id" validate:"required"`
 	Data    *T     `json:",embed"`
 }
 
-// subject returns what there is to validate of an event, or nil. A wakeup was
-// seen without an agent id, so none is demanded of it.
+// subject returns what there is to validate of an event, or nil. Wakeups were seen
+// without an agent id, so they need none.
 func (e *Event[T]) subject() any {
 	switch data := any(&e.Data).(type) {
 	case *Wakeup:

@@ -8,7 +8,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/snapshot"
 )
 
-// Handler handles one authentic delivery. Middleware is made of it.
+// Handler handles one authentic delivery. Middleware takes one and returns another.
 type Handler func(ctx context.Context, d *Delivery) error
 
 // route is what happens to the deliveries of one type. It does not change, because
@@ -18,8 +18,7 @@ type route struct {
 	callbacks []callback
 }
 
-// callback is one registered function, and which of its route's decoders makes its
-// event.
+// callback is one registered function, and the index of its decoder in the route.
 type callback struct {
 	decoder int
 	run     func(ctx context.Context, event anyEvent) error
@@ -38,14 +37,14 @@ func (rt *route) with(d *decoder, run func(context.Context, anyEvent) error) *ro
 	return next
 }
 
-// noRoute is of a type that no callback takes. Its deliveries are decoded all the
-// same, so that what is refused does not depend on what is registered.
+// noRoute is the route of a type without callbacks. Its deliveries are decoded too, so
+// that which ones are refused does not depend on what is registered.
 var noRoute = &route{}
 
-// routeTable is everything that was registered, as one delivery sees it. It does
-// not change.
+// routeTable is everything that is registered when a delivery arrives. It does not
+// change.
 type routeTable struct {
-	byType     map[EventType]*route // AnyEvent: whatever no other takes
+	byType     map[EventType]*route // AnyEvent: types without a route
 	middleware []*link              // the outermost first
 	deadLetter []func(context.Context, *Delivery, error) error
 	callbacks  Handler // inside of all middleware
@@ -70,8 +69,7 @@ func (t *routeTable) clone() *routeTable {
 	}
 }
 
-// handle calls the middleware from the given index on, and inside of it the
-// callbacks.
+// handle calls the middleware, starting at the given index, and then the callbacks.
 func (t *routeTable) handle(ctx context.Context, d *Delivery, from int) error {
 	if from < len(t.middleware) {
 		return t.middleware[from].handler(ctx, d)
@@ -79,8 +77,8 @@ func (t *routeTable) handle(ctx context.Context, d *Delivery, from int) error {
 	return t.callbacks(ctx, d)
 }
 
-// link is one piece of middleware in the chain. Its handler was made once; which
-// handler comes next is found when it runs, because more may be registered later.
+// link is one middleware of the chain. Its handler is made once; the next handler is
+// looked up when it runs, because more middleware may be registered later.
 type link struct {
 	handler Handler
 	at      int

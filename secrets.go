@@ -19,7 +19,7 @@ func (s *settings) warnMany(secrets Secrets) {
 	}
 }
 
-// projectSecrets asks the source. An answer that New would refuse is an error.
+// projectSecrets calls the source. Secrets that New would refuse are an error.
 func (s *settings) projectSecrets(ctx context.Context, project string) ([]signature.Secret, error) {
 	secrets, err := s.secretSource(ctx, project)
 	if err != nil {
@@ -34,9 +34,10 @@ func (s *settings) projectSecrets(ctx context.Context, project string) ([]signat
 // [ErrInvalidSecret], and changes nothing, if New would refuse them.
 func (r *Receiver) SetSecrets(secrets Secrets) error { return r.tenant().SetSecrets(secrets) }
 
-// Rotate makes secret valid for the registration of that name from now on, and the
-// secrets that it had before for no longer than grace. Deliveries in flight are not
-// disturbed, and rotating to the same secret again is harmless. The secrets of other
+// Rotate makes secret valid for the registration of that name from now on. The
+// secrets that the registration had before stay valid for no longer than grace.
+// Deliveries in flight are not affected, and rotating to the same secret again is
+// harmless. The secrets of other
 // registrations stay, also of those under another name of the same type, and those
 // under [AnyEvent]; to replace the latter, rotate AnyEvent. It returns an error that
 // wraps [ErrInvalidSecret] or, for an empty name or a negative grace,
@@ -46,32 +47,31 @@ func (r *Receiver) Rotate(name EventType, secret string, grace time.Duration) er
 }
 
 // RotateFrom is Rotate for a secret that has yet to be obtained, from a platform
-// that may sign with it before it has said what it is. Until obtain returns, a
+// that may sign with it before it returns it. Until obtain returns, a
 // delivery of the type that no secret verifies is answered 503 instead of 401, so
 // that the platform sends it again. RotateFrom returns what obtain returns, and
 // then changes nothing, or what Rotate would.
 //
 // With a store that instances share (one whose Local method does not say otherwise)
 // the rotation is announced through it before obtain is called, which takes two
-// seconds, and the announcement stands for five minutes after: as long, every
-// instance answers 503 for a delivery of the type that none of its secrets verifies,
-// and has the secret looked for at once, see [Receiver.NotifyAwaited]. An instance
-// asks the store at most once a second and type, and only before it would refuse a
-// delivery. If the rotation cannot be announced, RotateFrom returns an error that
+// seconds. For the next five minutes every instance answers 503 for a delivery of the
+// type that none of its secrets verifies, and reports it, see
+// [Receiver.NotifyAwaited]. An instance asks the store at most once per second and
+// type, and only before it would refuse a delivery. If the rotation cannot be announced, RotateFrom returns an error that
 // wraps [ErrStoreUnavailable] and does not call obtain. Rotate announces nothing.
 func (r *Receiver) RotateFrom(ctx context.Context, name EventType, grace time.Duration, obtain func(context.Context) (string, error)) error {
 	return r.tenant().RotateFrom(ctx, name, grace, obtain)
 }
 
-// NotifyAwaited makes the receiver send to c whenever it has put a delivery off
-// because another instance rotates a secret of the tenant's: then the secret is to be
-// had from where that instance saves it. It does not block to send, so c should have
-// room for one. It goes on until stop is called. Of the secrets of a project,
-// [Project.NotifyAwaited] tells.
+// NotifyAwaited makes the receiver send to c whenever it has answered a delivery with
+// 503 because another instance is rotating a secret of the tenant: the new secret can
+// then be read from where that instance saves it. Sending does not block, so c should
+// have room for one. It ends when stop is called. For the secrets of a project see
+// [Project.NotifyAwaited].
 func (r *Receiver) NotifyAwaited(c chan<- struct{}) (stop func()) { return r.tenant().NotifyAwaited(c) }
 
-// HasSecret reports whether the registration of that name has a secret that is
-// valid now, or there is one under [AnyEvent].
+// HasSecret reports whether the registration of that name, or [AnyEvent], has a
+// secret that is valid now.
 func (r *Receiver) HasSecret(name EventType) bool { return r.tenant().HasSecret(name) }
 
 // expects reports whether there is a callback for a type, or it is documented.
@@ -82,8 +82,8 @@ func (r *Receiver) expects(typ string) bool {
 // Ready returns nil if the receiver can take deliveries now: it is not shutting down
 // (else [ErrShuttingDown]), the tenant or a project has a secret for each type with a
 // callback, unless a source knows them (else [ErrInvalidSecret] with the types that
-// have none), and the store answers (else [ErrStoreUnavailable]). It claims a key that
-// no delivery has and gives it back, so a readiness probe may call it every few
+// have none), and the store answers (else [ErrStoreUnavailable]). It claims and
+// releases a key that no delivery has, so a readiness probe may call it every few
 // seconds. It returns when ctx ends, or after a second.
 func (r *Receiver) Ready(ctx context.Context) error {
 	if r.draining.Load() {
@@ -102,8 +102,8 @@ func (r *Receiver) Ready(ctx context.Context) error {
 }
 
 // Project returns the part of the receiver that takes the deliveries of one
-// project's registrations. Its secrets are apart from those of other projects and
-// of the tenant: no change of the ones touches the others. Its callbacks are the
+// project's registrations. Its secrets are separate from those of other projects and
+// of the tenant: changing one set does not change another. Its callbacks are the
 // receiver's. Project may be called again for the same id, at any time; the results
 // are interchangeable. It panics if id is empty.
 func (r *Receiver) Project(id string) *Project {
@@ -120,7 +120,7 @@ func (r *Receiver) tenant() *Project { return &Project{r: r, scope: r.keys.Tenan
 //
 // Which project a delivery is tried with is named by the path value "project", as in
 // "/webhooks/sonzai/{project}/{event}", else by project_id in the body. Neither is
-// believed: it only picks whose secrets are tried, the project's and then the
+// trusted: it only selects whose secrets are tried, the project's and then the
 // tenant's. A delivery that names no project is tried with the tenant's secrets and
 // those of the eight projects that last verified such a delivery.
 type Project struct {
@@ -189,8 +189,8 @@ func (p *Project) install(name EventType, secret string, grace time.Duration) er
 	return nil
 }
 
-// NotifyAwaited makes the receiver send to c whenever it has put a delivery off
-// because another instance rotates a secret of the project, see
+// NotifyAwaited makes the receiver send to c whenever it has answered a delivery with
+// 503 because another instance is rotating a secret of the project, see
 // [Receiver.NotifyAwaited].
 func (p *Project) NotifyAwaited(c chan<- struct{}) (stop func()) { return p.scope.Notify(c) }
 

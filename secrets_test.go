@@ -13,16 +13,17 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
 func TestSecretBindsTheTypeOfADelivery(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secrets{
+	h := recorder.New(t, sonzaihook.Secrets{
 		sonzaihook.EventMessage: {"whsec_message_old", "whsec_message_new"},
 		"on_mood_updated":       {"whsec_mood"},
 		"lead.enriched":         {"whsec_lead"},
-	}).count(nil)
+	}).HandleAll(nil)
 	for _, c := range []struct {
 		typ    string
 		secret string
@@ -70,26 +71,26 @@ func TestABodyWithoutATypeTakesItFromTheSecretElseFromItsWakeup(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, c.secrets).count(nil)
+			h := recorder.New(t, c.secrets).HandleAll(nil)
 			mux := http.NewServeMux()
 			mux.Handle("POST /{event}", h)
 			mux.Handle("POST /", h)
 			answer := hooktest.Deliver(t, mux, []byte(c.body), hooktest.To(c.target), hooktest.SignedWith("whsec_w"))
-			require.Equal(t, c.status, answer.Code, h.log())
-			require.Equal(t, c.typ, h.last(t).Type)
-			require.EqualValues(t, map[bool]int{true: 1}[c.status == 200], h.runs.Load())
+			require.Equal(t, c.status, answer.Code, h.Log.String())
+			require.Equal(t, c.typ, h.Outcomes.Last(t).Type)
+			require.Equal(t, map[bool]int{true: 1}[c.status == 200], h.Runs.Len())
 		})
 	}
 }
 
 func TestURLNeverOverridesTheTypeInTheBody(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_m"}}).count(nil)
+	h := recorder.New(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"whsec_m"}}).HandleAll(nil)
 	mux := http.NewServeMux()
 	mux.Handle("/{event}", h)
 	answer := hooktest.Deliver(t, mux, message(t), hooktest.To("/agent.wakeup"), hooktest.SignedWith("whsec_m"))
 	require.Equal(t, http.StatusOK, answer.Code)
-	require.Equal(t, sonzaihook.EventMessage, h.last(t).Type)
+	require.Equal(t, sonzaihook.EventMessage, h.Outcomes.Last(t).Type)
 }
 
 // clock is a clock that a test sets.
@@ -107,7 +108,7 @@ func (c *clock) advance(d time.Duration) { c.unix.Add(int64(d / time.Second)) }
 func TestRotateKeepsTheOldSecretForTheGrace(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}, sonzaihook.WithClock(clock.now)).count(nil)
+	h := recorder.New(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}, sonzaihook.WithClock(clock.now)).HandleAll(nil)
 	var n int
 	accepts := func(typ sonzaihook.EventType, secret string) bool {
 		n++
@@ -149,7 +150,7 @@ func TestRotateKeepsTheOldSecretForTheGrace(t *testing.T) {
 
 func TestDeliveryThatMayBeSignedWithAnAwaitedSecretIsPutOff(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}).count(nil)
+	h := recorder.New(t, sonzaihook.Secrets{sonzaihook.EventMessage: {"old"}, sonzaihook.EventWakeup: {"wakeup"}}).HandleAll(nil)
 	status := func(typ sonzaihook.EventType, secret string, options ...hooktest.Option) int {
 		return hooktest.Deliver(t, h, fmt.Appendf(nil, `{"event_type":%q}`, typ), append(options, hooktest.SignedWith(secret))...).Code
 	}
@@ -158,7 +159,7 @@ func TestDeliveryThatMayBeSignedWithAnAwaitedSecretIsPutOff(t *testing.T) {
 		answer := hooktest.Deliver(t, h, message(t), hooktest.SignedWith("new"))
 		require.Equal(t, "retry_later", code(t, answer))
 		require.Equal(t, "1", answer.Header().Get("Retry-After"))
-		require.ErrorIs(t, h.last(t).Err, sonzaihook.ErrSecretAwaited)
+		require.ErrorIs(t, h.Outcomes.Last(t).Err, sonzaihook.ErrSecretAwaited)
 		require.Equal(t, 200, status(sonzaihook.EventMessage, "old"))
 		require.Equal(t, 401, status(sonzaihook.EventMessage, "new", hooktest.Stale()))
 		require.Equal(t, 401, status(sonzaihook.EventWakeup, "new"), "another type")
@@ -182,7 +183,7 @@ func TestDeliveryThatMayBeSignedWithAnAwaitedSecretIsPutOff(t *testing.T) {
 
 func TestReceiverSaysForWhichTypesItHasASecret(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secrets{sonzaihook.EventMoodChange: {"mood"}})
+	h := recorder.New(t, sonzaihook.Secrets{sonzaihook.EventMoodChange: {"mood"}})
 	require.True(t, h.HasSecret(sonzaihook.EventMoodChange))
 	require.False(t, h.HasSecret("on_mood_updated"), "another registration")
 	require.False(t, h.HasSecret(sonzaihook.EventMessage))
@@ -192,7 +193,7 @@ func TestReceiverSaysForWhichTypesItHasASecret(t *testing.T) {
 
 func TestRotateAndSetSecretsRefuseBadSecretsAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	require.ErrorIs(t, h.SetSecrets(nil), sonzaihook.ErrInvalidSecret)
 	require.ErrorIs(t, h.SetSecrets(sonzaihook.Secret("good", " bad")), sonzaihook.ErrInvalidSecret)
 	require.ErrorIs(t, h.Rotate(sonzaihook.AnyEvent, "", time.Hour), sonzaihook.ErrInvalidSecret)
@@ -203,7 +204,7 @@ func TestRotateAndSetSecretsRefuseBadSecretsAndChangeNothing(t *testing.T) {
 
 func TestPlatformMaySignWithBothSecretsWhileOneRotates(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, sonzaihook.Secret("new")).count(nil)
+	h := recorder.New(t, sonzaihook.Secret("new")).HandleAll(nil)
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, h, message(t), hooktest.SignedWith("old", "new")).Code)
 }
 

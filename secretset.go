@@ -11,15 +11,14 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 )
 
-// Secrets holds the signing secrets by registration, because the platform answers
-// each registration with a different secret (documented). The key is the name that
+// Secrets holds the signing secrets by registration, because the platform creates a
+// different secret for each registration (documented). The key is the name that
 // was registered, "agent.wakeup" or "on_wakeup_ready"; several secrets of one
 // registration are all valid, which is what a rotation needs.
 //
-// A secret binds: a delivery that it verified may only be of the type that the name
-// stands for, unless the secret stands under [AnyEvent]. All secrets of a type are
-// tried, so keep them few. Printing Secrets shows how many there are, never what
-// they are.
+// A delivery that a secret verified must be of the type that the name means, unless
+// the secret is under [AnyEvent]. All secrets of a type are tried, so keep them few.
+// Printing Secrets shows how many there are, never their values.
 type Secrets map[EventType][]string
 
 // Secret returns Secrets in which each of the given secrets is valid for every
@@ -43,7 +42,7 @@ func (s Secrets) MarshalText() ([]byte, error) {
 	return nil, fmt.Errorf("%w: secrets are not marshaled", ErrInvalidSecret)
 }
 
-// manySecrets is from where on the secrets of one registration are worth a warning.
+// manySecrets is how many secrets of one registration cause a warning.
 const manySecrets = 8
 
 // list returns the secrets in the form that the keyring takes, in the order of
@@ -83,9 +82,9 @@ func secretOf(name EventType, value string) signature.Secret {
 // maxSecretFile bounds a file of secrets.
 const maxSecretFile = 64 << 10
 
-// SecretsFromDir reads a directory with one file for each registration, named like
-// it, with a secret a line, the newest first: what the command line writes and what
-// Kubernetes mounts. Empty lines are skipped, and so are directories and files whose
+// SecretsFromDir reads a directory with one file for each registration, with the same
+// name and one secret per line, the newest first: what the command line writes and
+// what Kubernetes mounts. Empty lines are skipped, and so are directories and files whose
 // name begins with a dot, such as Kubernetes's "..data"; a file named "*" or "any"
 // is for every type. It returns an error that wraps [ErrInvalidSecret], and no
 // secrets, if a file has none or one that [New] would refuse: a file may be half
@@ -134,9 +133,9 @@ func registrationOf(file string) EventType {
 
 // SecretsFromEnv reads secrets from the environment: PREFIX_AGENT_MESSAGE has those
 // of agent.message, and so on for each name of a documented type in upper case, with
-// every other character as an underscore. Several secrets of one variable stand in
-// lines or are separated by commas, the newest first. Variables of other names are
-// not looked at, so that SONZAI_BASE_URL never becomes a secret. It returns an error
+// every other character as an underscore. Several secrets in one variable are
+// separated by line ends or commas, the newest first. Other variables are ignored, so
+// that SONZAI_BASE_URL never becomes a secret. It returns an error
 // that wraps [ErrInvalidSecret] if there is no such variable, or one that is empty
 // or has a secret that [New] would refuse.
 func SecretsFromEnv(prefix string) (Secrets, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/once"
 )
 
-// Texts for the log: bounded, and read from errors whose methods may panic.
+// Text for the log: of bounded length, and from errors whose methods may panic.
 
 // The bounds of what is logged, in bytes.
 const (
@@ -15,7 +15,7 @@ const (
 	maxLoggedStack = 16 << 10
 )
 
-// bounded returns text without its end, if it is long.
+// bounded returns text, cut off at a limit.
 func bounded(text string, limit int) string {
 	if len(text) <= limit {
 		return text

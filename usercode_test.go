@@ -15,6 +15,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -55,25 +56,25 @@ func TestAnErrorWhoseMethodsPanicCostsOneAnswer(t *testing.T) {
 	for name, bad := range badErrors() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for place, install := range map[string]func(h *hooks){
-				"callback": func(h *hooks) { h.count(bad) },
-				"middleware": func(h *hooks) {
-					h.count(nil)
+			for place, install := range map[string]func(h *recorder.Receiver){
+				"callback": func(h *recorder.Receiver) { h.HandleAll(bad) },
+				"middleware": func(h *recorder.Receiver) {
+					h.HandleAll(nil)
 					h.Use(func(sonzaihook.Handler) sonzaihook.Handler {
 						return func(context.Context, *sonzaihook.Delivery) error { return bad }
 					})
 				},
-				"dead letter": func(h *hooks) {
-					h.count(sonzaihook.Permanent(errUser))
-					h.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return bad })
+				"dead letter": func(h *recorder.Receiver) {
+					h.HandleAll(sonzaihook.Permanent(errUser))
+					h.KeepDeadLetters(bad)
 				},
-				"validator": func(h *hooks) { h.count(nil) },
+				"validator": func(h *recorder.Receiver) { h.HandleAll(nil) },
 			} {
 				var options []sonzaihook.Option
 				if place == "validator" {
 					options = append(options, sonzaihook.WithValidator(validatorFunc(func(any) error { return bad })))
 				}
-				h := newHooks(t, nil, options...)
+				h := recorder.New(t, nil, options...)
 				install(h)
 				for range 2 { // the claim was given back
 					answer := hooktest.Deliver(t, h, message(t))
@@ -81,7 +82,7 @@ func TestAnErrorWhoseMethodsPanicCostsOneAnswer(t *testing.T) {
 				}
 				out := h.Dispatch(t.Context(), &sonzaihook.Delivery{Body: message(t)})
 				require.Equal(t, http.StatusInternalServerError, out.Status, place)
-				require.NotEmpty(t, h.log())
+				require.NotEmpty(t, h.Log.String())
 			}
 		})
 	}
@@ -89,7 +90,7 @@ func TestAnErrorWhoseMethodsPanicCostsOneAnswer(t *testing.T) {
 
 func TestAnErrorWhoseIsPanicsIsStillAnError(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(panicsInIs{})
+	h := recorder.New(t, nil).HandleAll(panicsInIs{})
 	require.Equal(t, "failed", code(t, hooktest.Deliver(t, h, message(t))))
 }
 
@@ -136,15 +137,15 @@ func TestAStoreThatMisbehavesChangesNoAnswerButTheClaims(t *testing.T) {
 			t.Parallel()
 			for call, want := range map[string]string{"claim": "store_unavailable", "commit": "processed", "release": "failed"} {
 				store := &badStore{Store: sonzaihook.NewMemoryStore(10), call: call, do: do}
-				h := newHooks(t, nil, sonzaihook.WithStore(store), sonzaihook.WithLease(20*time.Millisecond))
+				h := recorder.New(t, nil, sonzaihook.WithStore(store), sonzaihook.WithLease(20*time.Millisecond))
 				if call == "release" {
-					h.count(errUser)
+					h.HandleAll(errUser)
 				} else {
-					h.count(nil)
+					h.HandleAll(nil)
 				}
 				require.Equal(t, want, code(t, hooktest.Deliver(t, h, message(t))), call)
 				require.NoError(t, h.Shutdown(t.Context()))
-				require.Contains(t, h.log(), "sonzaihook: ", call)
+				require.Contains(t, h.Log.String(), "sonzaihook: ", call)
 			}
 		})
 	}
@@ -161,7 +162,7 @@ func TestAPanicInARenewalIsAClaimThatCannotBeRenewed(t *testing.T) {
 		})
 		hooks := leaseReceiver(t, store, sonzaihook.WithLease(3*time.Second))
 		var cause error
-		onWakeup(hooks, func(ctx context.Context, _ int) error {
+		hooks.HandleFunc(func(ctx context.Context, _ int) error {
 			<-ctx.Done()
 			cause = context.Cause(ctx)
 			return cause
@@ -175,7 +176,7 @@ func TestAPanicInARenewalIsAClaimThatCannotBeRenewed(t *testing.T) {
 func TestShutdownWhileACallbackEndsAsItsRenewalIsDue(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		h := newHooks(t, nil, sonzaihook.WithLease(15*time.Millisecond), sonzaihook.WithStore(newFaultyStore(nil)))
+		h := recorder.New(t, nil, sonzaihook.WithLease(15*time.Millisecond), sonzaihook.WithStore(newFaultyStore(nil)))
 		h.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
 			time.Sleep(5 * time.Millisecond)
 			return nil
@@ -204,13 +205,13 @@ func TestUserCodeThatPanicsAnywhereCostsAtMostOneAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil, c.option).count(nil)
+			h := recorder.New(t, nil, c.option).HandleAll(nil)
 			require.Equal(t, c.want, code(t, hooktest.Deliver(t, h, message(t))))
 		})
 	}
 	t.Run("the body of a request", func(t *testing.T) {
 		t.Parallel()
-		h := newHooks(t, nil).count(nil)
+		h := recorder.New(t, nil).HandleAll(nil)
 		req := hooktest.NewRequest(t, message(t))
 		req.Body = panickyBody{}
 		answer := httptest.NewRecorder()
@@ -221,7 +222,7 @@ func TestUserCodeThatPanicsAnywhereCostsAtMostOneAnswer(t *testing.T) {
 	})
 	t.Run("a context", func(t *testing.T) {
 		t.Parallel()
-		h := newHooks(t, nil).count(nil)
+		h := recorder.New(t, nil).HandleAll(nil)
 		out := h.Dispatch(panickyContext{t.Context()}, &sonzaihook.Delivery{Body: message(t)})
 		require.Equal(t, sonzaihook.CodePanicked, out.Code)
 	})
@@ -246,7 +247,7 @@ func (panickyContext) Value(any) any { panic("boom") }
 func TestALoggerAndAnErrorThatBothPanicStillGetAnAnswer(t *testing.T) {
 	t.Parallel()
 	for name, bad := range badErrors() {
-		h := newHooks(t, nil, sonzaihook.WithLogger(slog.New(panickyHandler{}))).count(bad)
+		h := recorder.New(t, nil, sonzaihook.WithLogger(slog.New(panickyHandler{}))).HandleAll(bad)
 		require.Equal(t, http.StatusInternalServerError, hooktest.Deliver(t, h, message(t)).Code, name)
 	}
 }
@@ -272,7 +273,7 @@ func (*nilValidator) Struct(any) error { return nil }
 
 func TestABodyThatReadsNothingForEverIsGivenUp(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	req := hooktest.NewRequest(t, message(t))
 	req.Body = io.NopCloser(idleReader{})
 	answer := httptest.NewRecorder()
@@ -301,7 +302,7 @@ func TestIgnoreDoesNotHideAnErrorThatItIsJoinedWith(t *testing.T) {
 		"Queued joined":     {errors.Join(sonzaihook.Queued(), errUser), "failed"},
 		"RetryAfter joined": {errors.Join(errUser, sonzaihook.RetryAfter(errUser, time.Second)), "retry_later"},
 	} {
-		h := newHooks(t, nil).count(c.err)
+		h := recorder.New(t, nil).HandleAll(c.err)
 		require.Equal(t, c.want, code(t, hooktest.Deliver(t, h, message(t))), name)
 		require.Equal(t, c.want == "ignored", sonzaihook.Settles(c.err), name)
 	}
@@ -309,12 +310,12 @@ func TestIgnoreDoesNotHideAnErrorThatItIsJoinedWith(t *testing.T) {
 
 func TestMiddlewareIsMadeOnceAndMayRegister(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil)
+	h := recorder.New(t, nil)
 	made := 0
 	var order []string
 	h.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
 		made++
-		h.count(nil)
+		h.HandleAll(nil)
 		h.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
 			return func(ctx context.Context, d *sonzaihook.Delivery) error {
 				order = append(order, "first registered")
@@ -351,7 +352,7 @@ func TestMiddlewareThatHandsOnAnotherBodyIsHeard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHooks(t, nil)
+			h := recorder.New(t, nil)
 			var content string
 			h.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
 				content = e.Data.Content
@@ -370,7 +371,7 @@ func TestMiddlewareThatHandsOnAnotherBodyIsHeard(t *testing.T) {
 
 func TestWritingToADeliveryChangesNoClaim(t *testing.T) {
 	t.Parallel()
-	h := newHooks(t, nil).count(nil)
+	h := recorder.New(t, nil).HandleAll(nil)
 	h.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
 		return func(ctx context.Context, d *sonzaihook.Delivery) error {
 			err := next(ctx, d)
@@ -380,6 +381,6 @@ func TestWritingToADeliveryChangesNoClaim(t *testing.T) {
 	})
 	body := message(t)
 	require.Equal(t, "processed", code(t, hooktest.Deliver(t, h, body)))
-	require.Equal(t, []any{messageID, sonzaihook.EventMessage, sonzaihook.SourceWebhook}, []any{h.last(t).DeliveryID, h.last(t).Type, h.last(t).Source})
+	require.Equal(t, []any{messageID, sonzaihook.EventMessage, sonzaihook.SourceWebhook}, []any{h.Outcomes.Last(t).DeliveryID, h.Outcomes.Last(t).Type, h.Outcomes.Last(t).Source})
 	require.Equal(t, "duplicate", code(t, hooktest.Deliver(t, h, body)))
 }

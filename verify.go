@@ -11,8 +11,8 @@ const SignatureHeader = "Sonzai-Signature"
 
 // Verify reports whether header is a signature of body by secret that is no
 // further than tolerance from now, in either direction. The form of the header,
-// what is signed and the key were observed in the platform's SDKs, which allow
-// 5 minutes.
+// what is signed and the key are those of the platform's SDKs (observed), which
+// allow 5 minutes.
 //
 // It returns nil, or an error that wraps [ErrInvalidSecret],
 // [ErrMissingSignature], [ErrMalformedSignature],
@@ -24,7 +24,7 @@ func Verify(body []byte, header, secret string, now time.Time, tolerance time.Du
 
 // Sign returns the value of the signature header for a body that is sent at the
 // given time: "t=<unix seconds>,v1=<hex>". It is what the platform does, for
-// tests and tools; the secret is used as it stands, less a leading "whsec_".
+// tests and tools; the secret is used as it is, without a leading "whsec_".
 func Sign(body []byte, secret string, at time.Time) string {
 	return signature.SignAll(body, at, secret)
 }

@@ -30,6 +30,7 @@ type sameCase struct {
 	silent    bool // there is no callback
 	// callback is what the receiver's callbacks do; nil: nothing.
 	callback func(context.Context, *world) error
+	keeping  error // what the dead letter returns
 	// arrange readies the receiver further.
 	arrange func(*world)
 	// spoil changes the delivery that is sent.
@@ -41,8 +42,8 @@ type sameCase struct {
 	status     int
 	code       string
 	retryAfter string
-	runs       int64
-	dead       int64
+	runs       int
+	dead       int
 }
 
 // maxBody is the receiver's limit in every case.
@@ -141,7 +142,7 @@ var cases = []sameCase{
 		callback: func(context.Context, *world) error { return sonzaihook.Permanent(errCallback) }},
 	{name: "dead letter not kept", status: 500, code: sonzaihook.CodeFailed, runs: 1, dead: 1,
 		callback: func(context.Context, *world) error { return sonzaihook.Permanent(errCallback) },
-		arrange:  func(w *world) { w.keeping = errCallback }},
+		keeping:  errCallback},
 	{name: "handler error", status: 500, code: sonzaihook.CodeFailed, runs: 1,
 		callback: func(context.Context, *world) error { return errCallback }},
 	{name: "handler error that looks like a framework's", status: 500, code: sonzaihook.CodeFailed, runs: 1,
@@ -270,6 +271,6 @@ func goneWhileSending(w *world) answer {
 	seen := <-w.arrived
 	require.NoError(w.t, conn.Close())
 	<-seen.left
-	require.Zero(w.t, w.runs.Load())
+	require.Zero(w.t, w.hooks.Runs.Len())
 	return w.sendUntilSettled(w.delivery())
 }

@@ -43,9 +43,9 @@ func TestALowerLimitOfMiddlewareCounts(t *testing.T) {
 			d := w.delivery()
 			d.body, d.chunked = messageOf(maxBody*3/4), test.chunked
 			got := w.send(d)
-			require.Equal(t, http.StatusRequestEntityTooLarge, got.status, "log: %s", w.log)
+			require.Equal(t, http.StatusRequestEntityTooLarge, got.status, "log: %s", &w.hooks.Log)
 			require.Equal(t, test.body, got.body)
-			require.Zero(t, w.runs.Load())
+			require.Zero(t, w.hooks.Runs.Len())
 		})
 	}
 }

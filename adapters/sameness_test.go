@@ -5,12 +5,9 @@ import (
 	"context"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // Every mount gives the same answers to the same deliveries, and runs the
@@ -67,21 +65,21 @@ func compare(t *testing.T, m *mount, c *sameCase) {
 	if excepted {
 		require.Equal(t, e.status, got.status, e.reason)
 		require.Contains(t, got.body, e.body, e.reason)
-		require.Zero(t, w.runs.Load(), e.reason)
+		require.Zero(t, w.hooks.Runs.Len(), e.reason)
 		return
 	}
 	want := sonzaihook.Outcome{Code: c.code}
-	require.Equal(t, c.status, got.status, "log: %s", w.log)
+	require.Equal(t, c.status, got.status, "log: %s", &w.hooks.Log)
 	require.Equal(t, string(want.Body()), got.body)
-	require.Equal(t, c.runs, w.runs.Load(), "runs")
-	require.Equal(t, c.dead, w.dead.Load(), "dead letters")
+	require.Equal(t, c.runs, w.hooks.Runs.Len(), "runs")
+	require.Equal(t, c.dead, w.hooks.DeadLetters.Len(), "dead letters")
 	require.Equal(t, contentType(c.status), got.header.Get("Content-Type"))
 	require.Equal(t, c.retryAfter, got.header.Get("Retry-After"))
 	if c.status == http.StatusMethodNotAllowed {
 		require.Equal(t, http.MethodPost, got.header.Get("Allow"))
 	}
 	if c.consume {
-		require.Contains(t, w.log.String(), m.hint)
+		require.Contains(t, w.hooks.Log.String(), m.hint)
 	}
 	require.Empty(t, w.serverLog.String(), "net/http complains of an answer that was written twice")
 }
@@ -95,18 +93,16 @@ func contentType(status int) string {
 
 // world is one receiver, mounted and listening, for one case.
 type world struct {
-	t       *testing.T
-	hooks   *sonzaihook.Receiver
-	server  *httptest.Server
-	spoil   func(*delivery)
-	event   []byte // every delivery is of this one
-	keeping error  // what the dead letter returns
+	t      *testing.T
+	hooks  *recorder.Receiver
+	server *httptest.Server
+	spoil  func(*delivery)
+	event  []byte // every delivery is of this one
 
-	runs, dead     atomic.Int64
-	running        chan struct{} // a callback that lingers has begun
-	finish         chan struct{} // closed: it may end
-	arrived        chan visit    // what the server was asked
-	log, serverLog *lockedBuffer
+	running   chan struct{} // a callback that lingers has begun
+	finish    chan struct{} // closed: it may end
+	arrived   chan visit    // what the server was asked
+	serverLog recorder.Log
 }
 
 // visit is a request that is at the server.
@@ -120,13 +116,12 @@ func newWorld(t *testing.T, m *mount, c *sameCase) *world {
 	w := &world{
 		t: t, spoil: c.spoil, event: hooktest.Fixture(t, sonzaihook.EventMessage),
 		running: make(chan struct{}, 1), finish: make(chan struct{}), arrived: make(chan visit, 100),
-		log: &lockedBuffer{}, serverLog: &lockedBuffer{},
 	}
 	w.hooks = newReceiver(t, w, c)
 	if c.arrange != nil {
 		c.arrange(w)
 	}
-	handler := m.serve(&setup{hooks: w.hooks, consume: c.consume, route: w.route})
+	handler := m.serve(&setup{hooks: w.hooks.Receiver, consume: c.consume, route: w.route})
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		v := visit{ctx: r.Context(), left: make(chan struct{})}
 		select {
@@ -136,26 +131,17 @@ func newWorld(t *testing.T, m *mount, c *sameCase) *world {
 		defer close(v.left)
 		handler.ServeHTTP(rw, r)
 	}))
-	w.server.Config.ErrorLog = log.New(w.serverLog, "", 0)
+	w.server.Config.ErrorLog = log.New(&w.serverLog, "", 0)
 	w.server.Start()
 	t.Cleanup(w.server.Close)
 	return w
 }
 
-func newReceiver(t *testing.T, w *world, c *sameCase) *sonzaihook.Receiver {
+func newReceiver(t *testing.T, w *world, c *sameCase) *recorder.Receiver {
 	t.Helper()
-	secrets := c.secrets
-	if secrets == nil {
-		secrets = sonzaihook.Secret(hooktest.Secret)
-	}
-	options := append([]sonzaihook.Option{
-		sonzaihook.WithMaxBody(maxBody),
-		sonzaihook.WithLogger(slog.New(slog.NewTextHandler(w.log, nil))),
-	}, c.options...)
-	hooks, err := sonzaihook.New(secrets, options...)
-	require.NoError(t, err)
+	hooks := recorder.New(t, c.secrets, append([]sonzaihook.Option{sonzaihook.WithMaxBody(maxBody)}, c.options...)...)
 	run := func(ctx context.Context) error {
-		w.runs.Add(1)
+		hooks.Runs.Add(recorder.Run{})
 		if c.callback == nil {
 			return nil
 		}
@@ -165,17 +151,13 @@ func newReceiver(t *testing.T, w *world, c *sameCase) *sonzaihook.Receiver {
 		hooks.OnMessage(func(ctx context.Context, _ *sonzaihook.MessageEvent) error { return run(ctx) })
 		hooks.OnWakeup(func(ctx context.Context, _ *sonzaihook.WakeupEvent) error { return run(ctx) })
 	}
-	hooks.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error {
-		w.dead.Add(1)
-		return w.keeping
-	})
-	return hooks
+	return hooks.KeepDeadLetters(c.keeping)
 }
 
 // route is the user's own handler behind a mount that only verifies. It answers
 // like the receiver, so that the same table holds for it.
 func (w *world) route(rw http.ResponseWriter, d *sonzaihook.Delivery, ok bool, body []byte) {
-	w.runs.Add(1)
+	w.hooks.Runs.Add(recorder.Run{})
 	if !ok || d == nil || d.Type != sonzaihook.EventMessage || !bytes.Equal(body, d.Body) {
 		http.Error(rw, "no delivery, or a body that cannot be read again", http.StatusTeapot)
 		return
@@ -259,22 +241,4 @@ func (w *world) dial() net.Conn {
 	conn, err := (&net.Dialer{}).DialContext(w.t.Context(), "tcp", w.server.Listener.Addr().String())
 	require.NoError(w.t, err)
 	return conn
-}
-
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

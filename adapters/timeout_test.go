@@ -59,7 +59,7 @@ func TestACallbackOutlivesTheTimeOfMiddleware(t *testing.T) {
 			<-seen.left
 			copied := w.sendUntilSettled(w.delivery())
 			require.Equal(t, string(sonzaihook.Outcome{Code: sonzaihook.CodeDuplicate}.Body()), copied.body)
-			require.EqualValues(t, 1, w.runs.Load())
+			require.Equal(t, 1, w.hooks.Runs.Len())
 		})
 	}
 }

@@ -32,8 +32,8 @@ func Event(t testing.TB, typ sonzaihook.EventType, payload any) []byte {
 	return body
 }
 
-// Set changes one value of the body before it is signed. path names it from the
-// outside in, with dots between names: "agent_id", "data.content",
+// Set changes one value of the body before it is signed. path has the names that lead
+// to it, separated by dots: "agent_id", "data.content",
 // "data.diary_entries.0.mood". Objects that are missing on the way are made; a
 // number is an index into an array that is long enough. A path that leads through
 // another value, and a value that encoding/json cannot encode, fail the test.

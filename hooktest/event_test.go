@@ -2,11 +2,11 @@ package hooktest_test
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,26 +14,24 @@ func TestEachFixtureIsAnEventAndTheSameBytesAreACopy(t *testing.T) {
 	t.Parallel()
 	for _, typ := range sonzaihook.EventTypes() {
 		for _, fixture := range []func(testing.TB, sonzaihook.EventType) []byte{hooktest.Fixture, hooktest.FlatFixture} {
-			runs := 0
-			hooks := newHooks(t, &runs)
-			hooks.OnOther(func(context.Context, *sonzaihook.Event[json.RawMessage]) error { runs++; return nil })
+			hooks := recorder.New(t, nil).HandleAll(nil)
 			body := fixture(t, typ)
 			for _, b := range [][]byte{body, body, fixture(t, typ)} {
 				require.Equal(t, 200, hooktest.Deliver(t, hooks, b).Code)
 			}
-			require.Equal(t, 2, runs, typ)
+			require.Equal(t, 2, hooks.Runs.Len(), typ)
 		}
 	}
 }
 
 func TestEventHasThePayloadOfItsCaller(t *testing.T) {
 	t.Parallel()
-	hooks := newHooks(t, new(int))
+	hooks := recorder.New(t, nil)
 	type lead struct {
 		Score int `json:"score"`
 	}
 	var got []*sonzaihook.Event[lead]
-	sonzaihook.On(hooks, "lead.enriched", func(_ context.Context, e *sonzaihook.Event[lead]) error {
+	sonzaihook.On(hooks.Receiver, "lead.enriched", func(_ context.Context, e *sonzaihook.Event[lead]) error {
 		got = append(got, e)
 		return nil
 	})
@@ -50,7 +48,7 @@ func TestEventHasThePayloadOfItsCaller(t *testing.T) {
 func TestSetChangesOneValueBeforeSigning(t *testing.T) {
 	t.Parallel()
 	var got *sonzaihook.ConsolidationEvent
-	hooks := newHooks(t, new(int))
+	hooks := recorder.New(t, nil)
 	hooks.OnConsolidation(func(_ context.Context, e *sonzaihook.ConsolidationEvent) error { got = e; return nil })
 	answer := hooktest.Deliver(t, hooks, hooktest.Fixture(t, sonzaihook.EventConsolidation),
 		hooktest.Set("agent_id", "agent_9"), hooktest.Set("data.days_processed", 11),

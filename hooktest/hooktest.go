@@ -36,7 +36,7 @@ func Fixture(t testing.TB, typ sonzaihook.EventType) []byte {
 }
 
 // FlatFixture returns the body of a delivery of a documented type, with its
-// payload beside the envelope's fields, and otherwise like [Fixture].
+// payload next to the envelope's fields. It is otherwise like [Fixture].
 func FlatFixture(t testing.TB, typ sonzaihook.EventType) []byte {
 	t.Helper()
 	return renamed(file(t, string(typ)+".flat.json"))
@@ -73,8 +73,8 @@ type request struct {
 	changes       []change
 }
 
-// Tampered changes the body after it was signed. It is still JSON, and says the
-// same. The receiver answers 401.
+// Tampered changes the body after it was signed. It is still JSON with the same
+// meaning. The receiver answers 401.
 func Tampered() Option { return func(r *request) { r.tampered = true } }
 
 // Stale signs the body an hour before the time of [At]. The receiver answers 401.
@@ -84,15 +84,15 @@ func Stale() Option { return func(r *request) { r.age = time.Hour } }
 // platform may while a secret rotates.
 func SignedWith(secrets ...string) Option { return func(r *request) { r.secrets = secrets } }
 
-// At signs the body at the given time instead of now, for receivers with a clock
-// of their own.
+// At signs the body at the given time instead of now, for receivers with
+// sonzaihook.WithClock.
 func At(at time.Time) Option { return func(r *request) { r.at = at } }
 
 // Unsigned leaves the signature out. The receiver answers 401.
 func Unsigned() Option { return func(r *request) { r.unsigned = true } }
 
 // Repeated makes [Deliver] send the delivery twice, as the platform does when it
-// did not hear the first answer, and return the second answer. The receiver
+// did not receive the first answer, and return the second answer. The receiver
 // answers 200 and runs its callbacks once.
 func Repeated() Option { return func(r *request) { r.repeated = true } }
 

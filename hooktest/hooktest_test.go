@@ -1,8 +1,6 @@
 package hooktest_test
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -11,25 +9,15 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
-
-func newHooks(t *testing.T, runs *int, options ...sonzaihook.Option) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), append(options, sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))...)
-	require.NoError(t, err)
-	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error {
-		*runs++
-		return nil
-	})
-	return hooks
-}
 
 func TestEveryTypeHasTwoFixturesThatAReceiverTakes(t *testing.T) {
 	t.Parallel()
 	for _, typ := range sonzaihook.EventTypes() {
 		for _, body := range [][]byte{hooktest.Fixture(t, typ), hooktest.FlatFixture(t, typ)} {
-			hooks := newHooks(t, new(int))
+			hooks := recorder.New(t, nil)
 			d, err := hooks.Verify(hooktest.NewRequest(t, body))
 			require.NoError(t, err)
 			require.Equal(t, typ, d.Type)
@@ -61,11 +49,10 @@ func TestEachOptionMakesTheDeliveryItSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runs := 0
-			hooks := newHooks(t, &runs, c.setup...)
+			hooks := recorder.New(t, nil, c.setup...).HandleAll(nil)
 			answer := hooktest.Deliver(t, hooks, hooktest.Fixture(t, sonzaihook.EventMessage), c.options...)
 			require.Equal(t, c.status, answer.Code)
-			require.Equal(t, c.runs, runs)
+			require.Equal(t, c.runs, hooks.Runs.Len())
 			if name == "repeated" {
 				require.Contains(t, answer.Body.String(), "duplicate")
 			}

@@ -62,7 +62,7 @@ var killParts = []txPart{
 
 var errOfCommit = errors.New("hooktest: connection lost")
 
-// die makes a process die where it stands.
+// die makes a process die at this point.
 func (p *txProcess) die() error {
 	p.dead.Store(true)
 	return errKilled

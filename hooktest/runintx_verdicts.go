@@ -122,7 +122,7 @@ func levelsOf(t *txTest) []string {
 	return levels
 }
 
-// rest waits as a callback does that looks at its context.
+// rest waits like a callback that respects its context.
 func rest(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -1,7 +1,6 @@
 package hooktest
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,7 @@ import (
 )
 
 // RunStore runs the suite that every sonzaihook.Store must pass: that a key has
-// one holder at a time however many want it, that a lease ends, is renewed and can
+// one holder at a time however many claim it, that a lease ends, is renewed and can
 // be lost, that a finished key is known for as long as it was asked for and no
 // longer, that a call whose context ends returns and leaves no second holder
 // behind, and that receivers which share the store run a delivery once.
@@ -26,19 +25,6 @@ func RunStore(t *testing.T, open func(testing.TB) sonzaihook.Store) {
 			part.run(&storeTest{T: t, store: open(t)})
 		})
 	}
-}
-
-// The times of the suite. A short one runs out while the suite waits for it, a
-// long one never does.
-const (
-	shortTime = 100 * time.Millisecond
-	longTime  = time.Hour
-	pause     = 2 * shortTime
-)
-
-type storePart struct {
-	name string
-	run  func(*storeTest)
 }
 
 // stateParts are about which call leads from which state to which.
@@ -116,52 +102,4 @@ var stateParts = []storePart{
 		t.claims("k", "b", longTime, sonzaihook.InFlight)
 		t.commits("k", "a", longTime)
 	}},
-}
-
-type storeTest struct {
-	*testing.T
-	store sonzaihook.Store
-}
-
-// claims claims and checks the answer.
-func (t *storeTest) claims(key, token string, lease time.Duration, want sonzaihook.State) {
-	t.Helper()
-	got, err := t.store.Claim(t.Context(), key, token, lease)
-	if err != nil {
-		t.Fatalf("Claim(%q, %q): %v", key, token, err)
-	}
-	if got != want {
-		t.Fatalf("Claim(%q, %q) = %v, want %v", key, token, got, want)
-	}
-}
-
-// claim returns what a claim that must not fail is answered.
-func (t *storeTest) claim(key, token string) sonzaihook.State {
-	t.Helper()
-	state, err := t.store.Claim(t.Context(), key, token, longTime)
-	if err != nil {
-		t.Fatalf("Claim(%q, %q): %v", key, token, err)
-	}
-	return state
-}
-
-func (t *storeTest) commits(key, token string, keep time.Duration) {
-	t.Helper()
-	if err := t.store.Commit(t.Context(), key, token, keep); err != nil {
-		t.Fatalf("Commit(%q, %q): %v", key, token, err)
-	}
-}
-
-func (t *storeTest) releases(key, token string) {
-	t.Helper()
-	if err := t.store.Release(t.Context(), key, token); err != nil {
-		t.Fatalf("Release(%q, %q): %v", key, token, err)
-	}
-}
-
-func (t *storeTest) fails(what string, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Fatalf("%s = %v, want %v", what, got, want)
-	}
 }

@@ -67,9 +67,8 @@ func (t *storeTest) promptly(what string, call func(context.Context)) {
 	}
 }
 
-// cutShort lets holders claim under contexts that end while the call is under
-// way. Who was told Claimed holds the key; no other may be told so, whatever
-// became of the other calls.
+// cutShort lets holders claim under contexts that end during the call. A holder that
+// got Claimed holds the key; no other may get it, however the other calls ended.
 func (t *storeTest) cutShort() {
 	const rounds, holders = 40, 4
 	for round := range rounds {

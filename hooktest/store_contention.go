@@ -117,7 +117,7 @@ func (t *storeTest) spread() {
 	}
 }
 
-// share sends copies of one delivery to two receivers until each is told 2xx.
+// share sends copies of one delivery to two receivers until each answers 2xx.
 func (t *storeTest) share() {
 	var runs atomic.Int64
 	receivers := make([]*sonzaihook.Receiver, 2)

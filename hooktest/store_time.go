@@ -6,9 +6,9 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// timeParts are about how long a lease and a keep last. A Store is told lengths
-// of time and never a time of day, so a clock that is set must not move them; what
-// can be asked of it here is that no length of time is too short or too long.
+// timeParts are about how long a lease and a keep last. A Store is given durations and
+// never a time of day, so setting the clock must not change them; what can be tested
+// here is that no duration is too short or too long.
 var timeParts = []storePart{
 	{"a lease that ran out is taken over", func(t *storeTest) {
 		t.claims("k", "a", shortTime, sonzaihook.Claimed)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -48,13 +49,9 @@ func dropped() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
 
 func cutShort() (*http.Response, error) {
 	response := respond(200, "application/json", "")
-	response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"webh`), brokenReader{}))
+	response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"webh`), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	return response, nil
 }
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func (s *script) client(t *testing.T, opts ...sonzaiapi.Option) *sonzaiapi.Client {
 	t.Helper()

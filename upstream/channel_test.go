@@ -30,7 +30,7 @@ func TestAChannelDeliversEveryTypeOfTheReceiverUnderTheChosenSecret(t *testing.T
 	p.emit(t, simulator.Event{Type: string(wakeup)})
 	p.emit(t, simulator.Event{Type: string(mood)})
 	p.wait(t)
-	require.Len(t, seen.all(), 2)
+	require.Len(t, seen.All(), 2)
 	for _, a := range p.ChannelAttempts("", channel.ID) {
 		require.Equal(t, http.StatusOK, a.Code, a.ResponseBody)
 	}
@@ -46,7 +46,7 @@ func TestAnEventOfAChannelAndARegistrationRunsOnce(t *testing.T) {
 	require.NoError(t, err)
 	p.emit(t, say("msg_1"))
 	p.wait(t)
-	require.Len(t, seen.all(), 1)
+	require.Len(t, seen.All(), 1)
 	attempts := p.ChannelAttempts("", channel.ID)
 	require.Equal(t, http.StatusOK, attempts[len(attempts)-1].Code)
 	codes := p.codes(message)

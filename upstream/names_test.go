@@ -243,7 +243,7 @@ func TestANotificationIsPolledUnderTheNameThatWasGiven(t *testing.T) {
 	want := p.emit(t, simulator.Event{Type: string(ready)})
 	p.emit(t, simulator.Event{Type: string(wakeup)})
 	pollOnce(t, p, hooks, upstream.WithTypes(ready))
-	require.Equal(t, []run{{sonzaihook.SourcePoll, wakeup, seen.ids()[0]}}, seen.all())
+	require.Equal(t, []run{{sonzaihook.SourcePoll, wakeup, seen.ids()[0]}}, seen.All())
 	require.Contains(t, seen.ids()[0], want)
 	require.Equal(t, 1, p.pending(t))
 }

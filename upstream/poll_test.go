@@ -42,10 +42,10 @@ func TestEveryTypeCanBePolledAndIsAcknowledgedAfterwards(t *testing.T) {
 	}
 	p.emit(t, simulator.Event{Type: "no.callback"})
 	pollOnce(t, p, hooks)
-	require.Equal(t, want, seen.all())
+	require.Equal(t, want, seen.All())
 	require.Zero(t, p.pending(t))
 	pollOnce(t, p, hooks)
-	require.Len(t, seen.all(), len(types))
+	require.Len(t, seen.All(), len(types))
 }
 
 func TestPolledEventHasWhatThePushedOneHas(t *testing.T) {
@@ -89,7 +89,7 @@ func TestEventThatCameByPushIsNotRunAgainByPollNorTheOtherWayRound(t *testing.T)
 	p.wait(t)
 	require.Equal(t, []int{200, 200}, p.codes(message))
 	require.Equal(t, sonzaihook.SourcePoll, seen.sources()[2])
-	require.Len(t, seen.all(), 3)
+	require.Len(t, seen.All(), 3)
 }
 
 func TestMessageOfAnAgentIsConsumedOnceWhicheverWayItComes(t *testing.T) {
@@ -121,7 +121,7 @@ func TestMessageOfAnAgentIsConsumedOnceWhicheverWayItComes(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 	pollOnce(t, p, hooks) // the same two wait as notifications of the project
-	require.Len(t, seen.all(), 2)
+	require.Len(t, seen.All(), 2)
 }
 
 func TestFailedNotificationStaysUntilItSucceeds(t *testing.T) {
@@ -180,7 +180,7 @@ func TestTypesThatAreNotNamedAreLeftToOthers(t *testing.T) {
 	p.emit(t, simulator.Event{Type: string(mood)})
 	p.emit(t, simulator.Event{Type: string(wakeup)})
 	pollOnce(t, p, hooks, upstream.WithTypes(mood, message))
-	require.Len(t, seen.all(), 2)
+	require.Len(t, seen.All(), 2)
 	require.Equal(t, 1, p.pending(t))
 }
 
@@ -202,7 +202,7 @@ func TestOnePollGoesThroughMoreThanOnePage(t *testing.T) {
 	}
 	err := upstream.PollProject(t.Context(), hooks, p.project, upstream.WithOnce())
 	require.ErrorIs(t, err, upstream.ErrUnsettled)
-	require.Len(t, seen.all(), 449)
+	require.Len(t, seen.All(), 449)
 	require.EqualValues(t, 1, failures.Load(), "it does not hold up the others, nor is it run for every page")
 }
 
@@ -217,7 +217,7 @@ func TestAcknowledgementThatFailsIsMadeUpForWithoutRunningAgain(t *testing.T) {
 	require.Equal(t, 1, p.pending(t))
 	pollOnce(t, p, hooks)
 	require.Zero(t, p.pending(t))
-	require.Len(t, seen.all(), 1)
+	require.Len(t, seen.All(), 1)
 }
 
 func TestPollOutlastsAPlatformThatIsDownAndEndsWithAnErrorThatStays(t *testing.T) {
@@ -243,7 +243,7 @@ func TestPollOutlastsAPlatformThatIsDownAndEndsWithAnErrorThatStays(t *testing.T
 		}
 	})
 	require.NoError(t, upstream.PollProject(ctx, hooks, p.project, quick...), "the end of the context is no error")
-	require.Len(t, seen.all(), 1)
+	require.Len(t, seen.All(), 1)
 	require.Zero(t, p.pending(t), "what was handled is acknowledged although the context has ended")
 
 	wrong := p.client.Project("22222222-2222-4222-8222-222222222222")
@@ -327,7 +327,7 @@ func TestPollsBecomeRarerWhileNothingComesAndFrequentWhenSomethingDoes(t *testin
 		_, err = sim.Emit(ctx, say("msg_1"))
 		require.NoError(t, err)
 		between(waits(5 * time.Minute)[1:], 1, 2, 4, 8, 16)
-		require.Len(t, seen.all(), 1)
+		require.Len(t, seen.All(), 1)
 		stop()
 		require.NoError(t, <-ended)
 	})

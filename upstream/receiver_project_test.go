@@ -68,7 +68,7 @@ func TestTwoNamesOfATypeDoNotPushOutEachOthersSecret(t *testing.T) {
 	p.wait(t)
 	require.Equal(t, []int{200}, p.codes(wakeup))
 	require.Equal(t, []int{200}, p.codes(ready))
-	require.Len(t, seen.all(), 2)
+	require.Len(t, seen.All(), 2)
 
 	again := newHooks(t, v.load())
 	(&ledger{}).listen(again, wakeup)
@@ -114,7 +114,7 @@ func TestAPolledEventHasTheProjectThatThePushedOneHas(t *testing.T) {
 			p.emit(t, e)
 			p.wait(t)
 			require.NoError(t, upstream.PollProject(t.Context(), hooks, p.client.Project("p1"), upstream.WithOnce()))
-			require.Len(t, seen.all(), 1, "pushed and polled are one")
+			require.Len(t, seen.All(), 1, "pushed and polled are one")
 			require.Equal(t, []string{test.want}, projects)
 		})
 	}

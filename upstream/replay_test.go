@@ -59,7 +59,7 @@ func TestOutageOfTheServerCostsNothing(t *testing.T) {
 	report, err = upstream.Replay(t.Context(), hooks, p.webhooks)
 	require.NoError(t, err)
 	require.Equal(t, 4, report.Count(sonzaihook.CodeDuplicate), "each is recovered once")
-	require.Len(t, seen.all(), 6)
+	require.Len(t, seen.All(), 6)
 }
 
 func TestReplayTakesWhatWasRefusedAndLeavesWhatALaterAttemptDelivered(t *testing.T) {
@@ -116,7 +116,7 @@ func TestEventThatWasHandledAlthoughTheLogSaysOtherwiseIsNotRunAgain(t *testing.
 	report, err := upstream.Replay(t.Context(), hooks, p.webhooks)
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Count(sonzaihook.CodeDuplicate))
-	require.Len(t, seen.all(), 2)
+	require.Len(t, seen.All(), 2)
 }
 
 func TestEventsWithoutAnIDAndWithTheSameBytesAreEachReplayedOnce(t *testing.T) {
@@ -138,7 +138,7 @@ func TestEventsWithoutAnIDAndWithTheSameBytesAreEachReplayedOnce(t *testing.T) {
 		require.Len(t, report.Deliveries, 3)
 		require.Equal(t, 3, report.Count(code))
 	}
-	require.Len(t, seen.all(), 4)
+	require.Len(t, seen.All(), 4)
 }
 
 func TestReplayGoesBackToTheGivenTimeAndNoFurther(t *testing.T) {
@@ -219,7 +219,7 @@ func TestNothingIsReplayedWhenTheLogCannotBeReadToItsEnd(t *testing.T) {
 	require.NoError(t, p.MisbehaveCalls(simulator.CallFault{Call: "GET /webhooks/{eventType}/attempts", Status: 403}))
 	_, err := upstream.Replay(t.Context(), hooks, p.webhooks)
 	require.ErrorIs(t, err, sonzaiapi.ErrForbidden)
-	require.Empty(t, seen.all())
+	require.Empty(t, seen.All())
 }
 
 // page is an answer of a platform whose log is made up.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/internal/traffic"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
@@ -80,33 +81,18 @@ type run struct {
 	id     string
 }
 
-// ledger notes the runs of the callbacks, of one receiver or several.
-type ledger struct {
-	mu   sync.Mutex
-	runs []run
-}
-
-func (l *ledger) note(r run) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.runs = append(l.runs, r)
-}
-
-func (l *ledger) all() []run {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]run(nil), l.runs...)
-}
+// ledger records the runs of the callbacks, of one receiver or several.
+type ledger struct{ recorder.List[run] }
 
 func (l *ledger) sources() (sources []sonzaihook.Source) {
-	for _, r := range l.all() {
+	for _, r := range l.All() {
 		sources = append(sources, r.source)
 	}
 	return sources
 }
 
 func (l *ledger) ids() (ids []string) {
-	for _, r := range l.all() {
+	for _, r := range l.All() {
 		ids = append(ids, r.id)
 	}
 	return ids
@@ -122,7 +108,7 @@ func (l *ledger) listen(hooks *sonzaihook.Receiver, types ...sonzaihook.EventTyp
 			if err := next(ctx, d); err != nil {
 				return err
 			}
-			l.note(run{d.Source, d.Type, eventID(d)})
+			l.Add(run{d.Source, d.Type, eventID(d)})
 			return nil
 		}
 	})
@@ -142,10 +128,7 @@ func eventID(d *sonzaihook.Delivery) string {
 // newHooks returns a receiver that has only the given secrets.
 func newHooks(t *testing.T, secrets sonzaihook.Secrets, options ...sonzaihook.Option) *sonzaihook.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(upstream.InitialSecrets(secrets),
-		append([]sonzaihook.Option{sonzaihook.WithLogger(silent)}, options...)...)
-	require.NoError(t, err)
-	return hooks
+	return recorder.New(t, upstream.InitialSecrets(secrets), options...).Receiver
 }
 
 // site is a server at one address that can be stopped and started again.

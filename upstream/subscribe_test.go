@@ -45,7 +45,7 @@ func TestSubscribedReceiverTakesDeliveriesOfEveryTypeThatHasACallback(t *testing
 	// Without a type in its body, a delivery is known by its URL and its secret.
 	p.emit(t, simulator.Event{Type: string(wakeup), Layout: simulator.LayoutBare, Data: map[string]any{"wakeup": map[string]string{"wakeup_id": "wk_1"}}})
 	p.wait(t)
-	require.Len(t, seen.all(), len(types)+1)
+	require.Len(t, seen.All(), len(types)+1)
 	for _, typ := range types {
 		require.NotContains(t, p.codes(typ), http.StatusUnauthorized)
 	}
@@ -84,7 +84,7 @@ func TestDeliveryThatArrivesBeforeItsSecretIsInstalledIsNotRefused(t *testing.T)
 	codes := p.codes(message)
 	require.Equal(t, 503, codes[0])
 	require.Equal(t, 200, codes[len(codes)-1])
-	require.Len(t, seen.all(), 1)
+	require.Len(t, seen.All(), 1)
 }
 
 func TestExistingRegistrationWithoutItsSecretIsLeftAloneUnlessRotationIsAskedFor(t *testing.T) {
@@ -119,7 +119,7 @@ func TestExistingRegistrationWithoutItsSecretIsLeftAloneUnlessRotationIsAskedFor
 		p.emit(t, simulator.Event{Type: string(entry.Type)})
 	}
 	p.wait(t)
-	require.Len(t, seen.all(), 3)
+	require.Len(t, seen.All(), 3)
 }
 
 func TestReceiverWithSavedSecretsIsSubscribedWithoutRotation(t *testing.T) {
@@ -194,7 +194,7 @@ func TestSecretWhoseAnswerGotLostIsUnknownUntilItIsRotated(t *testing.T) {
 	require.NoError(t, err)
 	p.emit(t, say("msg_1"))
 	p.wait(t)
-	require.Len(t, seen.all(), 1)
+	require.Len(t, seen.All(), 1)
 }
 
 func TestPlatformThatCannotBeReachedLeavesAnEmptySubscription(t *testing.T) {

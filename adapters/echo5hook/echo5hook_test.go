@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,19 +14,12 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/echo5hook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
-
-func receiver(t *testing.T) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret),
-		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	return hooks
-}
 
 func TestTheErrorHandlerOfEchoIsNeverAsked(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { panic(http.ErrAbortHandler) })
 	e := echo.New()
 	asked := 0
@@ -55,7 +47,7 @@ func TestEchoLearnsTheStatusOfTheAnswer(t *testing.T) {
 			return err
 		}
 	})
-	e.Any("/webhooks/sonzai", echo5hook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echo5hook.Handler(recorder.New(t, nil).Receiver))
 	answer := hooktest.Deliver(t, e, hooktest.Fixture(t, sonzaihook.EventMessage), hooktest.Unsigned())
 	require.True(t, seen.Committed)
 	require.Equal(t, http.StatusUnauthorized, seen.Status)
@@ -75,7 +67,7 @@ func TestEchoLearnsTheStatusOfALateAnswer(t *testing.T) {
 			return err
 		}
 	})
-	e.Any("/webhooks/sonzai", echo5hook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echo5hook.Handler(recorder.New(t, nil).Receiver))
 	req := hooktest.NewRequest(t, hooktest.Fixture(t, sonzaihook.EventMessage), hooktest.Unsigned())
 	ctx, cancel := context.WithCancel(req.Context())
 	cancel()
@@ -88,7 +80,7 @@ func TestEchoLearnsTheStatusOfALateAnswer(t *testing.T) {
 func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 	t.Parallel()
 	body := hooktest.Fixture(t, sonzaihook.EventMessage)
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	e := echo.New()
 	e.POST("/webhooks/sonzai", func(c *echo.Context) error {
 		d, ok := echo5hook.Delivery(c)
@@ -110,7 +102,7 @@ func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 
 func TestAHandlerMayStandBehindVerify(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	e := echo.New()
 	e.Use(echo5hook.Verify(hooks))
 	e.Any("/webhooks/sonzai", echo5hook.Handler(hooks))
@@ -134,7 +126,7 @@ func TestOtherErrorsOfABodyAreLeftAsTheyAre(t *testing.T) {
 			return next(c)
 		}
 	})
-	e.Any("/webhooks/sonzai", echo5hook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echo5hook.Handler(recorder.New(t, nil).Receiver))
 	answer := hooktest.Deliver(t, e, hooktest.Fixture(t, sonzaihook.EventMessage))
 	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
 	require.Contains(t, answer.Body.String(), sonzaihook.CodeBodyUnreadable)
@@ -160,7 +152,7 @@ func TestTheLimitOfEchoIsTheSendersFaultInEveryForm(t *testing.T) {
 					return next(c)
 				}
 			})
-			e.Any("/webhooks/sonzai", echo5hook.Handler(receiver(t)))
+			e.Any("/webhooks/sonzai", echo5hook.Handler(recorder.New(t, nil).Receiver))
 			answer := hooktest.Deliver(t, e, hooktest.Fixture(t, sonzaihook.EventMessage))
 			require.Equal(t, http.StatusRequestEntityTooLarge, answer.Code)
 			require.Contains(t, answer.Body.String(), sonzaihook.CodeBodyTooLarge)

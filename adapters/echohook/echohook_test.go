@@ -3,7 +3,6 @@ package echohook_test
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -14,19 +13,12 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/echohook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
-
-func receiver(t *testing.T) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret),
-		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	return hooks
-}
 
 func TestTheErrorHandlerOfEchoIsNeverAsked(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { panic(http.ErrAbortHandler) })
 	e := echo.New()
 	asked := 0
@@ -52,7 +44,7 @@ func TestEchoLearnsTheStatusOfTheAnswer(t *testing.T) {
 			return err
 		}
 	})
-	e.Any("/webhooks/sonzai", echohook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echohook.Handler(recorder.New(t, nil).Receiver))
 	answer := hooktest.Deliver(t, e, hooktest.Fixture(t, sonzaihook.EventMessage), hooktest.Unsigned())
 	require.True(t, seen.Committed)
 	require.Equal(t, http.StatusUnauthorized, seen.Status)
@@ -72,7 +64,7 @@ func TestEchoLearnsTheStatusOfALateAnswer(t *testing.T) {
 			return err
 		}
 	})
-	e.Any("/webhooks/sonzai", echohook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echohook.Handler(recorder.New(t, nil).Receiver))
 	req := hooktest.NewRequest(t, hooktest.Fixture(t, sonzaihook.EventMessage), hooktest.Unsigned())
 	ctx, cancel := context.WithCancel(req.Context())
 	cancel()
@@ -85,7 +77,7 @@ func TestEchoLearnsTheStatusOfALateAnswer(t *testing.T) {
 func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 	t.Parallel()
 	body := hooktest.Fixture(t, sonzaihook.EventMessage)
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	e := echo.New()
 	e.POST("/webhooks/sonzai", func(c echo.Context) error {
 		d, ok := echohook.Delivery(c)
@@ -107,7 +99,7 @@ func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 
 func TestAHandlerMayStandBehindVerify(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	e := echo.New()
 	e.Use(echohook.Verify(hooks))
 	e.Any("/webhooks/sonzai", echohook.Handler(hooks))
@@ -131,7 +123,7 @@ func TestOtherErrorsOfABodyAreLeftAsTheyAre(t *testing.T) {
 			return next(c)
 		}
 	})
-	e.Any("/webhooks/sonzai", echohook.Handler(receiver(t)))
+	e.Any("/webhooks/sonzai", echohook.Handler(recorder.New(t, nil).Receiver))
 	answer := hooktest.Deliver(t, e, hooktest.Fixture(t, sonzaihook.EventMessage))
 	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
 	require.Contains(t, answer.Body.String(), sonzaihook.CodeBodyUnreadable)

@@ -1,7 +1,6 @@
 package ginhook_test
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 func TestMain(m *testing.M) {
@@ -21,17 +21,9 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func receiver(t *testing.T) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret),
-		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	return hooks
-}
-
 func TestNobodyAnswersAfterTheHook(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	router := gin.New()
 	later := 0
 	count := func(*gin.Context) { later++ }
@@ -77,7 +69,7 @@ func TestABodyThatGinKeptIsTaken(t *testing.T) {
 			t.Parallel()
 			router := gin.New()
 			router.Use(test.before...)
-			router.Any("/webhooks/sonzai", ginhook.Handler(receiver(t)))
+			router.Any("/webhooks/sonzai", ginhook.Handler(recorder.New(t, nil).Receiver))
 			answer := hooktest.Deliver(t, router, hooktest.Fixture(t, sonzaihook.EventMessage))
 			require.Equal(t, test.status, answer.Code)
 		})
@@ -87,7 +79,7 @@ func TestABodyThatGinKeptIsTaken(t *testing.T) {
 func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 	t.Parallel()
 	router := gin.New()
-	router.POST("/webhooks/sonzai", ginhook.Verify(receiver(t)), func(c *gin.Context) {
+	router.POST("/webhooks/sonzai", ginhook.Verify(recorder.New(t, nil).Receiver), func(c *gin.Context) {
 		d, ok := ginhook.Delivery(c)
 		require.True(t, ok)
 		require.Equal(t, sonzaihook.EventMessage, d.Type)
@@ -108,7 +100,7 @@ func TestAVerifiedBodyCanBeReadAndBound(t *testing.T) {
 
 func TestAHandlerMayStandBehindVerify(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	router := gin.New()
 	router.Use(bindBodyWith, ginhook.Verify(hooks))
 	router.Any("/webhooks/sonzai", ginhook.Handler(hooks))

@@ -2,7 +2,6 @@ package httphook_test
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -14,14 +13,8 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
-
-func receiver(t *testing.T, secrets sonzaihook.Secrets) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(secrets, sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	return hooks
-}
 
 // onlyWakeups is what a type in the path counts for.
 var onlyWakeups = sonzaihook.Secrets{sonzaihook.EventWakeup: {hooktest.Secret}}
@@ -34,7 +27,7 @@ type seen struct {
 
 func TestEveryRoutersParameterNamesTheEvent(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t, onlyWakeups)
+	hooks := recorder.New(t, onlyWakeups).Receiver
 	var got seen
 	route := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		d, _ := httphook.Delivery(r.Context())
@@ -92,7 +85,7 @@ func TestEveryRoutersParameterNamesTheEvent(t *testing.T) {
 			require.NotNil(t, got.d)
 			require.Equal(t, sonzaihook.EventWakeup, got.d.Type)
 
-			hooks := receiver(t, onlyWakeups)
+			hooks := recorder.New(t, onlyWakeups).Receiver
 			router = test.mount(httphook.Handler(hooks))
 			answer = hooktest.Deliver(t, router, hooktest.BareWakeup(t), hooktest.To(test.target))
 			require.Equal(t, http.StatusOK, answer.Code)
@@ -102,7 +95,7 @@ func TestEveryRoutersParameterNamesTheEvent(t *testing.T) {
 
 func TestAPathNamesNoType(t *testing.T) {
 	t.Parallel()
-	handler := httphook.Handler(receiver(t, onlyWakeups))
+	handler := httphook.Handler(recorder.New(t, onlyWakeups).Receiver)
 	for _, target := range []string{"/hooks/agent.message", "/hooks/sonzai", "/", "/agent.wakeup/sonzai"} {
 		answer := hooktest.Deliver(t, handler, hooktest.BareWakeup(t), hooktest.To(target))
 		require.Equal(t, http.StatusOK, answer.Code, target)
@@ -111,7 +104,7 @@ func TestAPathNamesNoType(t *testing.T) {
 
 func TestWhatIsRefusedDoesNotReachTheRoute(t *testing.T) {
 	t.Parallel()
-	hooks := receiver(t, sonzaihook.Secret(hooktest.Secret))
+	hooks := recorder.New(t, nil).Receiver
 	handler := httphook.Verify(hooks)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("it reached the route")
 	}))
@@ -123,7 +116,7 @@ func TestWhatIsRefusedDoesNotReachTheRoute(t *testing.T) {
 func TestAVerifiedBodyCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	body := hooktest.Fixture(t, sonzaihook.EventMessage)
-	hooks := receiver(t, sonzaihook.Secret(hooktest.Secret))
+	hooks := recorder.New(t, nil).Receiver
 	handler := httphook.Verify(hooks)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d, ok := httphook.Delivery(r.Context())
 		require.True(t, ok)

@@ -22,6 +22,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/adapters/pgxhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 	"github.com/sonzaihook/sonzaihook/internal/postgresserver"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 var (
@@ -83,15 +84,6 @@ func newStore(t testing.TB, pool *pgxpool.Pool, options ...pgxhook.Option) *pgxh
 	require.NoError(t, err)
 	require.NoError(t, store.Migrate(t.Context()))
 	return store
-}
-
-func newReceiver(t testing.TB, store sonzaihook.Store, options ...sonzaihook.Option) *sonzaihook.Receiver {
-	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), append([]sonzaihook.Option{
-		sonzaihook.WithStore(store), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)),
-	}, options...)...)
-	require.NoError(t, err)
-	return hooks
 }
 
 func TestStorePassesTheSuite(t *testing.T) {
@@ -260,7 +252,7 @@ func TestARollbackDoesNotRaceWithWhatTheCallbackDoes(t *testing.T) {
 			t.Parallel()
 			store := newStore(t, pool, pgxhook.WithNamespace(name))
 			returned := make(chan error, 1)
-			hooks := newReceiver(t, store, sonzaihook.WithHandlerTimeout(300*time.Millisecond))
+			hooks := recorder.New(t, nil, sonzaihook.WithStore(store), sonzaihook.WithHandlerTimeout(300*time.Millisecond))
 			hooks.Use(store.InTx(pgx.TxOptions{}))
 			hooks.OnMoodChange(func(ctx context.Context, _ *sonzaihook.MoodChangeEvent) error {
 				tx, err := pgxhook.Tx(ctx)
@@ -287,9 +279,8 @@ func TestARollbackDoesNotRaceWithWhatTheCallbackDoes(t *testing.T) {
 func TestTheTransactionIsNotTheCallbacksToEnd(t *testing.T) {
 	t.Parallel()
 	pool := connect(t, create(t))
-	var seen atomic.Pointer[error]
 	store := newStore(t, pool)
-	hooks := newReceiver(t, store, sonzaihook.WithObserver(func(_ context.Context, out sonzaihook.Outcome) { seen.Store(&out.Err) }))
+	hooks := recorder.New(t, nil, sonzaihook.WithStore(store))
 	end := atomic.Pointer[func(pgx.Tx) error]{}
 	hooks.Use(store.InTx(pgx.TxOptions{}))
 	hooks.OnMoodChange(func(ctx context.Context, _ *sonzaihook.MoodChangeEvent) error {
@@ -302,12 +293,12 @@ func TestTheTransactionIsNotTheCallbacksToEnd(t *testing.T) {
 	commit := func(tx pgx.Tx) error { return tx.Commit(context.Background()) }
 	end.Store(&commit)
 	require.Equal(t, http.StatusInternalServerError, deliver(t, hooks))
-	require.ErrorIs(t, *seen.Load(), pgxhook.ErrNotYours)
+	require.ErrorIs(t, hooks.Outcomes.Last(t).Err, pgxhook.ErrNotYours)
 
 	rollback := func(tx pgx.Tx) error { return tx.Rollback(context.Background()) }
 	end.Store(&rollback)
 	require.Equal(t, http.StatusInternalServerError, deliver(t, hooks))
-	require.ErrorContains(t, *seen.Load(), "the callback ended the transaction")
+	require.ErrorContains(t, hooks.Outcomes.Last(t).Err, "the callback ended the transaction")
 
 	savepoint := func(tx pgx.Tx) error {
 		return pgx.BeginFunc(context.Background(), tx, func(tx pgx.Tx) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"testing"
 
@@ -14,39 +13,12 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/validatehook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
-// inbox is a receiver with a callback for every documented type.
-type inbox struct {
-	*sonzaihook.Receiver
-	ran     int
-	dead    []error
-	keeping error // what the dead letter returns
-}
-
-func newInbox(t *testing.T, v sonzaihook.Validator) *inbox {
+func newReceiver(t *testing.T, v sonzaihook.Validator) *recorder.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret),
-		sonzaihook.WithValidator(v), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	in := &inbox{Receiver: hooks}
-	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
-	hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
-	hooks.OnMemoryAdded(func(context.Context, *sonzaihook.MemoryAddedEvent) error { return nil })
-	hooks.OnBreakthrough(func(context.Context, *sonzaihook.BreakthroughEvent) error { return nil })
-	hooks.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { return nil })
-	hooks.OnConsolidation(func(context.Context, *sonzaihook.ConsolidationEvent) error { return nil })
-	hooks.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
-		return func(ctx context.Context, d *sonzaihook.Delivery) error {
-			in.ran++
-			return next(ctx, d)
-		}
-	})
-	hooks.OnDeadLetter(func(_ context.Context, _ *sonzaihook.Delivery, why error) error {
-		in.dead = append(in.dead, why)
-		return in.keeping
-	})
-	return in
+	return recorder.New(t, nil, sonzaihook.WithValidator(v)).HandleAll(nil)
 }
 
 func TestEveryFixtureIsValidInBothLayouts(t *testing.T) {
@@ -58,10 +30,10 @@ func TestEveryFixtureIsValidInBothLayouts(t *testing.T) {
 		} {
 			t.Run(string(typ)+" "+layout, func(t *testing.T) {
 				t.Parallel()
-				in := newInbox(t, validatehook.New())
+				in := newReceiver(t, validatehook.New()).KeepDeadLetters(nil)
 				require.Equal(t, http.StatusOK, hooktest.Deliver(t, in, body).Code)
-				require.Equal(t, 1, in.ran)
-				require.Empty(t, in.dead)
+				require.Equal(t, 1, in.Runs.Len())
+				require.Zero(t, in.DeadLetters.Len())
 			})
 		}
 	}
@@ -91,9 +63,9 @@ func TestWhatThePlatformMaySendIsValid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := newInbox(t, validatehook.New())
+			in := newReceiver(t, validatehook.New()).KeepDeadLetters(nil)
 			require.Equal(t, http.StatusOK, hooktest.Deliver(t, in, []byte(body)).Code)
-			require.Empty(t, in.dead)
+			require.Zero(t, in.DeadLetters.Len())
 		})
 	}
 }
@@ -117,27 +89,26 @@ func TestWhatCannotBeUsedIsRefusedAfterTheDeadLetter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := newInbox(t, validatehook.New())
+			in := newReceiver(t, validatehook.New()).KeepDeadLetters(nil)
 			answer := hooktest.Deliver(t, in, []byte(test.body))
 			require.Equal(t, http.StatusUnprocessableEntity, answer.Code)
 			require.Equal(t, string(sonzaihook.Outcome{Code: sonzaihook.CodeInvalid}.Body()), answer.Body.String())
-			require.Zero(t, in.ran)
-			require.Len(t, in.dead, 1)
-			require.ErrorIs(t, in.dead[0], sonzaihook.ErrInvalid)
-			require.EqualError(t, in.dead[0], "sonzaihook: invalid event: validatehook: "+test.why)
+			require.Zero(t, in.Runs.Len())
+			require.Equal(t, 1, in.DeadLetters.Len())
+			require.ErrorIs(t, in.DeadLetters.Last(t).Reason, sonzaihook.ErrInvalid)
+			require.EqualError(t, in.DeadLetters.Last(t).Reason, "sonzaihook: invalid event: validatehook: "+test.why)
 			var found *validatehook.Error
-			require.ErrorAs(t, in.dead[0], &found)
+			require.ErrorAs(t, in.DeadLetters.Last(t).Reason, &found)
 		})
 	}
 }
 
 func TestAnInvalidEventThatIsNotKeptComesAgain(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t, validatehook.New())
-	in.keeping = errors.New("disk full")
+	in := newReceiver(t, validatehook.New()).KeepDeadLetters(errors.New("disk full"))
 	answer := hooktest.Deliver(t, in, []byte(`{"event_type":"agent.message","agent_id":"a"}`))
 	require.Equal(t, http.StatusInternalServerError, answer.Code)
-	require.Len(t, in.dead, 1)
+	require.Equal(t, 1, in.DeadLetters.Len())
 }
 
 // diary is a payload that a user has written for an undocumented type.
@@ -167,47 +138,46 @@ func TestStructsOfTheUsersOwnAreCheckedByRulesOfTheirOwn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := newInbox(t, validatehook.With(rules))
-			sonzaihook.On(in.Receiver, "on_diary_generated",
-				func(context.Context, *sonzaihook.Event[diary]) error { return nil })
+			in := newReceiver(t, validatehook.With(rules)).KeepDeadLetters(nil)
+			sonzaihook.On(in.Receiver, "on_diary_generated", recorder.Callback[diary](in, nil))
 			require.Equal(t, test.status, hooktest.Deliver(t, in, []byte(test.body)).Code)
 			if test.why == "" {
-				require.Empty(t, in.dead)
-				require.Equal(t, 1, in.ran)
+				require.Zero(t, in.DeadLetters.Len())
+				require.Equal(t, 1, in.Runs.Len())
 				return
 			}
-			require.Len(t, in.dead, 1)
-			require.EqualError(t, in.dead[0], "sonzaihook: invalid event: validatehook: "+test.why)
+			require.Equal(t, 1, in.DeadLetters.Len())
+			require.EqualError(t, in.DeadLetters.Last(t).Reason, "sonzaihook: invalid event: validatehook: "+test.why)
 		})
 	}
 }
 
 func TestPayloadsThatAreNoStructsAreNotChecked(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t, validatehook.New())
-	sonzaihook.On(in.Receiver, "session.end", func(context.Context, *sonzaihook.Event[map[string]any]) error { return nil })
-	sonzaihook.On(in.Receiver, "lead.enriched", func(context.Context, *sonzaihook.Event[json.RawMessage]) error { return nil })
+	in := newReceiver(t, validatehook.New()).KeepDeadLetters(nil)
+	sonzaihook.On(in.Receiver, "session.end", recorder.Callback[map[string]any](in, nil))
+	sonzaihook.On(in.Receiver, "lead.enriched", recorder.Callback[json.RawMessage](in, nil))
 	for _, typ := range []string{"session.end", "lead.enriched"} {
 		answer := hooktest.Deliver(t, in, []byte(`{"event_type":"`+typ+`","data":{}}`))
 		require.Equal(t, http.StatusOK, answer.Code)
 	}
-	require.Equal(t, 2, in.ran)
+	require.Equal(t, 2, in.Runs.Len())
 }
 
 func TestARuleThatNobodyRegisteredLosesNothing(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t, validatehook.New())
+	in := newReceiver(t, validatehook.New()).KeepDeadLetters(nil)
 	sonzaihook.On(in.Receiver, "on_diary_generated",
 		func(context.Context, *sonzaihook.Event[diary]) error { return nil })
 	answer := hooktest.Deliver(t, in, []byte(`{"event_type":"on_diary_generated","data":{"date":"d"}}`))
 	require.Equal(t, http.StatusInternalServerError, answer.Code)
 	require.Equal(t, string(sonzaihook.Outcome{Code: sonzaihook.CodePanicked}.Body()), answer.Body.String())
-	require.Empty(t, in.dead)
+	require.Zero(t, in.DeadLetters.Len())
 }
 
 func TestTheValidatorOfGoPlaygroundItselfWillDo(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t, validator.New())
+	in := newReceiver(t, validator.New()).KeepDeadLetters(nil)
 	require.Equal(t, http.StatusOK, hooktest.Deliver(t, in, hooktest.Fixture(t, sonzaihook.EventMessage)).Code)
 	answer := hooktest.Deliver(t, in, []byte(`{"event_type":"agent.message","agent_id":"a"}`))
 	require.Equal(t, http.StatusUnprocessableEntity, answer.Code)

@@ -17,15 +17,14 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/watermillhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // A broker may drop a message whose id it has seen, so what is sent again must
 // never have an id that was used.
 func TestWhatIsPublishedAgainCountsItsAttemptsUnderNewIDs(t *testing.T) {
 	t.Parallel()
-	worker, dead, p := newReceiver(t), &kept{}, &topic{}
-	worker.OnDeadLetter(dead.keep)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return errDown })
+	worker, p := recorder.New(t, nil).HandleAll(errDown).KeepDeadLetters(nil), &topic{}
 	var later atomic.Int64
 	newHandler := func() message.NoPublishHandlerFunc { // each as after a restart
 		return quick(worker, watermillhook.WithRepublish(p, "sonzai"), watermillhook.WithMaxAttempts(4),
@@ -52,24 +51,22 @@ func TestWhatIsPublishedAgainCountsItsAttemptsUnderNewIDs(t *testing.T) {
 		later.Add(int64(time.Hour))
 		msg = waiting
 	}
-	require.Empty(t, dead.deliveries)
+	require.Zero(t, worker.DeadLetters.Len())
 	require.NoError(t, newHandler()(msg))
-	require.Len(t, dead.deliveries, 1)
-	require.Empty(t, p.messages)
+	require.Equal(t, 1, worker.DeadLetters.Len())
+	require.Equal(t, p.taken, p.messages.Len())
 }
 
 func TestWhatCannotBePublishedAgainIsGivenBack(t *testing.T) {
 	t.Parallel()
-	worker := newReceiver(t)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return errDown })
+	worker := recorder.New(t, nil).HandleAll(errDown)
 	handle := quick(worker, watermillhook.WithRepublish(&topic{err: errors.New("broker down")}, "sonzai"))
 	require.ErrorIs(t, handle(queued(t, mood("evt_1"))), errDown)
 }
 
 func TestWhatNobodyKeptIsPublishedAgainAndNotAcknowledgedAway(t *testing.T) {
 	t.Parallel()
-	worker, p := newReceiver(t), &topic{}
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return sonzaihook.Permanent(errDown) })
+	worker, p := recorder.New(t, nil).HandleAll(sonzaihook.Permanent(errDown)), &topic{}
 	require.NoError(t, quick(worker, watermillhook.WithRepublish(p, "sonzai"))(queued(t, mood("evt_1"))))
 	p.take(t)
 }
@@ -86,26 +83,25 @@ func TestEveryDeliveryOfARouterRunsOnce(t *testing.T) {
 			t.Parallel()
 			broker := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 1000, PreserveContext: true}, watermill.NopLogger{})
 			store := sonzaihook.NewMemoryStore(1000)
-			dead := &kept{}
-			var runs [2]atomic.Int64 // good and poison
-			var tried sync.Map       // each event fails at first
+			var good, poison recorder.List[string] // the ids of the events that ran
+			var tried sync.Map                     // each event fails at first
 			options := []watermillhook.Option{watermillhook.WithMaxAttempts(3), watermillhook.WithBackoff(time.Millisecond, time.Millisecond)}
 			if c.republish {
 				options = append(options, watermillhook.WithRepublish(broker, "sonzai"))
 			}
 			router, err := message.NewRouter(message.RouterConfig{CloseTimeout: time.Second}, watermill.NopLogger{})
 			require.NoError(t, err)
-			worker := newReceiver(t, sonzaihook.WithStore(store))
-			worker.OnDeadLetter(dead.keep)
+			worker := recorder.New(t, nil, sonzaihook.WithStore(store))
+			worker.KeepDeadLetters(nil)
 			worker.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
 				if e.ID == "evt_poison" {
-					runs[1].Add(1)
+					poison.Add(e.ID)
 					return errDown
 				}
 				if _, again := tried.LoadOrStore(e.ID, true); !again {
 					return errDown
 				}
-				runs[0].Add(1)
+				good.Add(e.ID)
 				return nil
 			})
 			router.AddConsumerHandler("worker", "sonzai", broker, quick(worker, options...))
@@ -114,7 +110,7 @@ func TestEveryDeliveryOfARouterRunsOnce(t *testing.T) {
 			go func() { ended <- router.Run(ctx) }()
 			<-router.Running()
 
-			front := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(broker, "sonzai")))
+			front := recorder.New(t, nil, sonzaihook.WithHandOff(watermillhook.Publish(broker, "sonzai")))
 			bodies := [][]byte{mood("evt_poison")}
 			for i := range 30 {
 				bodies = append(bodies, mood("evt_"+string(rune('A'+i))))
@@ -124,16 +120,13 @@ func TestEveryDeliveryOfARouterRunsOnce(t *testing.T) {
 					require.Equal(t, http.StatusAccepted, hooktest.Deliver(t, front, body).Code)
 				}
 			}
-			require.Eventually(t, func() bool {
-				dead.mu.Lock()
-				defer dead.mu.Unlock()
-				return runs[0].Load() == 30 && len(dead.deliveries) >= 2
-			}, 30*time.Second, 5*time.Millisecond)
+			good.Wait(t, 30)
+			worker.DeadLetters.Wait(t, 2)
 			stop()
 			require.NoError(t, <-ended)
-			require.EqualValues(t, 30, runs[0].Load())
-			require.GreaterOrEqual(t, runs[1].Load(), int64(3))
-			for _, d := range dead.deliveries {
+			require.Equal(t, 30, good.Len())
+			require.GreaterOrEqual(t, poison.Len(), 3)
+			for _, d := range worker.DeadLetters.All() {
 				require.Contains(t, d.ID, "evt_poison")
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"testing"
 	"time"
@@ -14,13 +15,14 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/watermillhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 func TestWhatTravelsIsTheDeliveryWithoutWhatAuthenticatedIt(t *testing.T) {
 	t.Parallel()
 	body := []byte("{ \"event_type\":\"on_mood_updated\",\n\"event_id\":\"evt_\\u0001\", \"data\":{\"label\":\"calm\"} }")
 	var p topic
-	front := newReceiver(t, sonzaihook.WithAuthorization("Bearer shared"),
+	front := recorder.New(t, nil, sonzaihook.WithAuthorization("Bearer shared"),
 		sonzaihook.WithHandOff(func(ctx context.Context, d *sonzaihook.Delivery) error {
 			own := *d
 			own.ID += "\x00\xff"
@@ -29,7 +31,7 @@ func TestWhatTravelsIsTheDeliveryWithoutWhatAuthenticatedIt(t *testing.T) {
 		}))
 	req := hooktest.NewRequest(t, body, hooktest.Authorization("Bearer shared"))
 	at := time.Now()
-	front.ServeHTTP(discard{http.Header{}}, req)
+	front.ServeHTTP(httptest.NewRecorder(), req)
 	msg := p.take(t)
 	require.Equal(t, body, []byte(msg.Payload), "byte for byte")
 	for key, value := range msg.Metadata {
@@ -58,15 +60,9 @@ func TestWhatTravelsIsTheDeliveryWithoutWhatAuthenticatedIt(t *testing.T) {
 	require.Len(t, msg.UUID, 64, "a digest, whatever the identity holds")
 }
 
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) WriteHeader(int)             {}
-func (d discard) Write(p []byte) (int, error) { return len(p), nil }
-
 func TestABrokerThatIsDownIsAnswered503(t *testing.T) {
 	t.Parallel()
-	front := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(&topic{err: errors.New("no route to broker")}, "sonzai")))
+	front := recorder.New(t, nil, sonzaihook.WithHandOff(watermillhook.Publish(&topic{err: errors.New("no route to broker")}, "sonzai")))
 	answer := hooktest.Deliver(t, front, mood("evt_1"))
 	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
 	require.Contains(t, answer.Body.String(), sonzaihook.CodeQueueUnavailable)
@@ -77,25 +73,23 @@ func TestMetadataThatCannotBeReadGoesToTheDeadLetter(t *testing.T) {
 	for key, value := range map[string]string{
 		"sonzaihook-id": "not base64!", "sonzaihook-due": "soon", "sonzaihook-trace": "%zz", "sonzaihook-format": "one",
 	} {
-		worker, dead := newReceiver(t), &kept{}
-		worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
+		worker := recorder.New(t, nil).HandleAll(nil)
 		msg := queued(t, mood("evt_1"))
 		msg.Metadata[key] = value
 		require.ErrorIs(t, quick(worker)(msg), sonzaihook.ErrNoDeadLetter, key)
-		worker.OnDeadLetter(dead.keep)
+		worker.KeepDeadLetters(nil)
 		require.NoError(t, quick(worker)(msg), key)
-		require.ErrorIs(t, dead.reasons[0], watermillhook.ErrMalformed, key)
-		require.Equal(t, mood("evt_1"), dead.deliveries[0].Body)
+		require.ErrorIs(t, worker.DeadLetters.Last(t).Reason, watermillhook.ErrMalformed, key)
+		require.Equal(t, mood("evt_1"), worker.DeadLetters.Last(t).Body)
 	}
 }
 
 func TestAMessageOfSomebodyElseIsADeliveryOfItsBody(t *testing.T) {
 	t.Parallel()
-	worker, ran := newReceiver(t), 0
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { ran++; return nil })
+	worker := recorder.New(t, nil).HandleAll(nil)
 	require.NoError(t, quick(worker)(message.NewMessage("1", mood("evt_1"))))
 	require.NoError(t, quick(worker)(message.NewMessage("2", mood("evt_1"))))
-	require.Equal(t, 1, ran)
+	require.Equal(t, 1, worker.Runs.Len())
 }
 
 // A receiver that hands off must not do so with what its own worker dispatches,
@@ -103,15 +97,14 @@ func TestAMessageOfSomebodyElseIsADeliveryOfItsBody(t *testing.T) {
 func TestAWorkerThatForgetsTheSourceLosesNothing(t *testing.T) {
 	t.Parallel()
 	var p topic
-	both, ran := newReceiver(t, sonzaihook.WithHandOff(watermillhook.Publish(&p, "sonzai"))), 0
-	both.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { ran++; return nil })
+	both := recorder.New(t, nil, sonzaihook.WithHandOff(watermillhook.Publish(&p, "sonzai"))).HandleAll(nil)
 	require.Equal(t, http.StatusAccepted, hooktest.Deliver(t, both, mood("evt_1")).Code)
 	d, err := watermillhook.Delivery(p.take(t))
 	require.NoError(t, err)
 	d.Source = ""
 	require.Equal(t, sonzaihook.CodeProcessed, both.Dispatch(t.Context(), d).Code)
-	require.Equal(t, 1, ran)
-	require.Empty(t, p.messages)
+	require.Equal(t, 1, both.Runs.Len())
+	require.Equal(t, p.taken, p.messages.Len())
 }
 
 // Without an identity of the caller's, two events still have two message ids.

@@ -2,7 +2,6 @@ package watermillhook_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -13,14 +12,13 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/watermillhook"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 func TestACopyIsRunOnceAndAcknowledged(t *testing.T) {
 	t.Parallel()
-	var runs atomic.Int64
-	worker := newReceiver(t)
+	worker := recorder.New(t, nil).HandleAll(nil)
 	worker.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
-		runs.Add(1)
 		require.Equal(t, "calm", e.Data.Label)
 		require.Equal(t, sonzaihook.SourceBroker, e.Source)
 		return nil
@@ -30,26 +28,25 @@ func TestACopyIsRunOnceAndAcknowledged(t *testing.T) {
 	require.Equal(t, first.UUID, second.UUID)
 	require.NoError(t, handle(first))
 	require.NoError(t, handle(second))
-	require.EqualValues(t, 1, runs.Load())
+	require.Equal(t, 1, worker.Runs.Len())
 }
 
 func TestAFailureIsGivenBackUntilItsLastAttempt(t *testing.T) {
 	t.Parallel()
-	worker, dead, runs := newReceiver(t), &kept{}, 0
-	worker.OnDeadLetter(dead.keep)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { runs++; return errDown })
+	worker := recorder.New(t, nil).HandleAll(errDown).KeepDeadLetters(nil)
 	handle, msg := quick(worker, watermillhook.WithMaxAttempts(3)), queued(t, mood("evt_1"))
 	for range 2 {
 		err := handle(msg)
 		require.ErrorIs(t, err, errDown)
 		require.NotContains(t, err.Error(), errDown.Error(), "a router logs it")
-		require.Empty(t, dead.deliveries)
+		require.Zero(t, worker.DeadLetters.Len())
 	}
 	require.NoError(t, handle(msg))
-	require.Equal(t, 3, runs)
-	require.Len(t, dead.deliveries, 1)
-	require.ErrorIs(t, dead.reasons[0], errDown)
-	require.Equal(t, mood("evt_1"), dead.deliveries[0].Body)
+	require.Equal(t, 3, worker.Runs.Len())
+	require.Equal(t, 1, worker.DeadLetters.Len())
+	dead := worker.DeadLetters.Last(t)
+	require.ErrorIs(t, dead.Reason, errDown)
+	require.Equal(t, mood("evt_1"), dead.Body)
 
 	require.ErrorIs(t, handle(msg), errDown, "a new message begins anew")
 }
@@ -58,20 +55,21 @@ func TestWhatIsGivenUpStaysWithTheBrokerUntilItIsKept(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		dead *kept
+		dead error // from the dead letter, if there is one
 		run  error
 		want error
 	}{
 		{"a failure without a dead letter", nil, errDown, sonzaihook.ErrNoDeadLetter},
-		{"a failure that the dead letter does not keep", &kept{err: errors.New("disk full")}, errDown, nil},
+		{"a failure that the dead letter does not keep", errFull, errDown, nil},
 		{"Permanent without a dead letter", nil, sonzaihook.Permanent(errDown), sonzaihook.ErrNoDeadLetter},
-		{"Permanent that the dead letter does not keep", &kept{err: errors.New("disk full")}, sonzaihook.Permanent(errDown), nil},
+		{"Permanent that the dead letter does not keep", errFull, sonzaihook.Permanent(errDown), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			worker := newReceiver(t)
+			worker, letter := recorder.New(t, nil), c.dead
 			if c.dead != nil {
-				worker.OnDeadLetter(c.dead.keep)
+				worker.OnDeadLetter(func(context.Context, *sonzaihook.Delivery, error) error { return letter })
+				worker.KeepDeadLetters(nil)
 			}
 			result := c.run
 			worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return result })
@@ -84,9 +82,10 @@ func TestWhatIsGivenUpStaysWithTheBrokerUntilItIsKept(t *testing.T) {
 				}
 			}
 			if c.dead != nil {
-				c.dead.err = nil
+				require.Zero(t, worker.DeadLetters.Len())
+				letter = nil
 				require.NoError(t, handle(msg))
-				require.NotEmpty(t, c.dead.deliveries)
+				require.Equal(t, 1, worker.DeadLetters.Len())
 				return
 			}
 			result = nil
@@ -97,25 +96,18 @@ func TestWhatIsGivenUpStaysWithTheBrokerUntilItIsKept(t *testing.T) {
 
 func TestWhatNoRetryMendsIsAcknowledgedWhenItWasKept(t *testing.T) {
 	t.Parallel()
-	worker, dead := newReceiver(t), &kept{}
-	worker.OnDeadLetter(dead.keep)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return sonzaihook.Permanent(errDown) })
+	worker := recorder.New(t, nil).HandleAll(sonzaihook.Permanent(errDown)).KeepDeadLetters(nil)
 	handle := quick(worker)
 	require.NoError(t, handle(queued(t, mood("evt_1"))))
-	require.NotEmpty(t, dead.deliveries)
-	require.ErrorIs(t, dead.reasons[0], errDown)
+	require.ErrorIs(t, worker.DeadLetters.Last(t).Reason, errDown)
 
 	require.NoError(t, handle(message.NewMessage("foreign", []byte(`[]`))))
-	require.ErrorIs(t, dead.reasons[len(dead.reasons)-1], sonzaihook.ErrUndecodable)
+	require.ErrorIs(t, worker.DeadLetters.Last(t).Reason, sonzaihook.ErrUndecodable)
 }
 
 func TestRetryAfterIsNoAttemptButAges(t *testing.T) {
 	t.Parallel()
-	worker, dead := newReceiver(t), &kept{}
-	worker.OnDeadLetter(dead.keep)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
-		return sonzaihook.RetryAfter(errDown, time.Second)
-	})
+	worker := recorder.New(t, nil).HandleAll(sonzaihook.RetryAfter(errDown, time.Second)).KeepDeadLetters(nil)
 	later := atomic.Int64{}
 	handle := quick(worker, watermillhook.WithMaxAttempts(2),
 		watermillhook.WithClock(func() time.Time { return time.Now().Add(time.Duration(later.Load())) }))
@@ -123,10 +115,10 @@ func TestRetryAfterIsNoAttemptButAges(t *testing.T) {
 	for range 5 {
 		require.ErrorIs(t, handle(msg), errDown)
 	}
-	require.Empty(t, dead.deliveries)
+	require.Zero(t, worker.DeadLetters.Len())
 	later.Store(int64(73 * time.Hour))
 	require.NoError(t, handle(msg))
-	require.Len(t, dead.deliveries, 1)
+	require.Equal(t, 1, worker.DeadLetters.Len())
 }
 
 func TestADeliveryThatCannotRunNowIsGivenBackAndNeverDeadLettered(t *testing.T) {
@@ -156,23 +148,21 @@ func TestADeliveryThatCannotRunNowIsGivenBackAndNeverDeadLettered(t *testing.T) 
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			worker, dead := newReceiver(t), &kept{}
-			worker.OnDeadLetter(dead.keep)
-			worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return nil })
+			worker := recorder.New(t, nil).HandleAll(nil).KeepDeadLetters(nil)
 			msg := queued(t, mood("evt_1"))
-			c.when(t, worker, msg)
+			c.when(t, worker.Receiver, msg)
 			handle := quick(worker, watermillhook.WithMaxAttempts(1), old)
 			for range 3 {
 				require.ErrorIs(t, handle(msg), c.want)
 			}
-			require.Empty(t, dead.deliveries)
+			require.Zero(t, worker.DeadLetters.Len())
 		})
 	}
 }
 
 func TestACopyOfWhatRunsIsGivenBack(t *testing.T) {
 	t.Parallel()
-	worker, started, finish := newReceiver(t), make(chan struct{}), make(chan struct{})
+	worker, started, finish := recorder.New(t, nil), make(chan struct{}), make(chan struct{})
 	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
 		close(started)
 		<-finish
@@ -191,28 +181,23 @@ func TestACopyOfWhatRunsIsGivenBack(t *testing.T) {
 func TestAWorkerWithoutACallbackForATypeGivesItBack(t *testing.T) {
 	t.Parallel()
 	store := sonzaihook.NewMemoryStore(10)
-	old, next := newReceiver(t, sonzaihook.WithStore(store)), newReceiver(t, sonzaihook.WithStore(store))
+	old, next := recorder.New(t, nil, sonzaihook.WithStore(store)), recorder.New(t, nil, sonzaihook.WithStore(store))
 	old.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
-	ran := 0
-	next.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { ran++; return nil })
+	next.HandleAll(nil)
 	msg := queued(t, mood("evt_1"))
 	for range 3 {
 		require.ErrorContains(t, quick(old)(msg), "no callback")
 	}
 	require.NoError(t, quick(next)(msg))
-	require.Equal(t, 1, ran)
+	require.Equal(t, 1, next.Runs.Len())
 
-	ignoring := newReceiver(t)
-	ignoring.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error { return sonzaihook.Ignore("not ours") })
+	ignoring := recorder.New(t, nil).HandleAll(sonzaihook.Ignore("not ours"))
 	require.NoError(t, quick(ignoring)(msg), "Ignore is a decision")
 }
 
 func TestAMessageIsHeldUpForAWhileAndNoLonger(t *testing.T) {
 	t.Parallel()
-	worker := newReceiver(t)
-	worker.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
-		return sonzaihook.RetryAfter(errDown, time.Hour)
-	})
+	worker := recorder.New(t, nil).HandleAll(sonzaihook.RetryAfter(errDown, time.Hour))
 	handle := quick(worker, watermillhook.WithMaxWait(100*time.Millisecond))
 	began := time.Now()
 	require.Error(t, handle(queued(t, mood("evt_1"))))
@@ -231,7 +216,7 @@ func TestAMessageIsHeldUpForAWhileAndNoLonger(t *testing.T) {
 
 func TestImpossibleOptionsPanic(t *testing.T) {
 	t.Parallel()
-	hooks := newReceiver(t)
+	hooks := recorder.New(t, nil).Receiver
 	for name, call := range map[string]func(){
 		"a nil receiver":      func() { watermillhook.Handler(nil) },
 		"a nil option":        func() { watermillhook.Handler(hooks, nil) },

@@ -98,16 +98,16 @@ func TestAttemptsShowFindsAnEventByItsIdOrThatOfAnAttempt(t *testing.T) {
 func TestAReplayOfOneEventSendsItAlsoIfItWasDelivered(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	runs := o.serve(t)
+	hooks := o.serve(t)
 	tenantsMessage("msg_2")(t, o.land) // this one is delivered
-	require.EqualValues(t, 1, runs.Load())
+	require.Equal(t, 1, hooks.Runs.Len())
 	secret := []string{"--secret", "@" + o.files}
 	require.Equal(t, []string{
 		"WHEN TYPE EVENT TRIES GOT NOW WHAT",
 		"now agent.message evt_msg_2 1 200 200 duplicate “hello from msg_2”",
 	}, tableLines(o.fine(t, append([]string{"replay"}, append(secret, "--event", "evt_msg_2")...)...)))
 	require.Contains(t, o.fine(t, append([]string{"replay"}, append(secret, "--event", "evt_msg_1")...)...), "200 processed")
-	require.EqualValues(t, 2, runs.Load())
+	require.Equal(t, 2, hooks.Runs.Len())
 	require.Contains(t, o.fine(t, "replay", "--event", "evt_wk", "--dry-run"), "to say hi")
 
 	got := o.do(t, append([]string{"replay"}, append(secret, "--event", "evt_nope")...)...)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
@@ -17,7 +18,7 @@ import (
 type pipedProgram struct {
 	*exec.Cmd
 	out    *os.File // the end that is read
-	errOut pipe
+	errOut recorder.Log
 }
 
 func (w world) pipe(t *testing.T, args ...string) *pipedProgram {
@@ -78,7 +79,7 @@ func TestListenThroughHeadLeavesNoRegistrationBehind(t *testing.T) {
 	l := newLand(t)
 	shell := exec.CommandContext(t.Context(), "sh", "-c", `"$0" listen --addr 127.0.0.1:0 --json | head -3`, os.Args[0])
 	shell.Env = append(os.Environ(), append(l.environ, asProgram+"=1")...)
-	var out, errOut pipe
+	var out, errOut recorder.Log
 	shell.Stdout, shell.Stderr = &out, &errOut
 	require.NoError(t, shell.Start())
 	(&running{}).says(t, &errOut, "interrupt to unsubscribe")

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -59,9 +58,7 @@ func TestListenForwardsByteForByteAndAnswersWhatTheServerAnswers(t *testing.T) {
 func TestListenSignsAnewForAServerWithASecretAlready(t *testing.T) {
 	t.Parallel()
 	l := newLand(t)
-	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { return nil })
+	hooks := recorder.New(t, sonzaihook.Secret(testSecret)).HandleAll(nil)
 	server := httptest.NewServer(hooks)
 	t.Cleanup(server.Close)
 	r := l.start(t, "listen", "--addr", "127.0.0.1:0", "--json", "--forward-to", server.URL, "--secret", "@"+writeFile(t, testSecret))

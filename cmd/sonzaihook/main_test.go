@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unicode/utf8"
 
@@ -212,14 +213,10 @@ func TestSignSignsForTheTimeThatIsAskedFor(t *testing.T) {
 	}
 }
 
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken pipe") }
-
 func TestAStandardInputThatBreaksIsReported(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
-	a := &console.Console{In: brokenReader{}, Out: &out, ErrOut: &errOut, Environ: keyed("").environ, Now: time.Now}
+	a := &console.Console{In: iotest.ErrReader(errors.New("broken pipe")), Out: &out, ErrOut: &errOut, Environ: keyed("").environ, Now: time.Now}
 	require.Equal(t, console.ExitTrouble, run(context.Background(), a, []string{"sign"}))
 	require.Equal(t, "sonzaihook: body: standard input: broken pipe\n", errOut.String())
 }

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -112,31 +110,29 @@ func TestSeveralProjectsNeedTheirPlaceInNames(t *testing.T) {
 
 // shop is a receiver of two projects, mounted below a path that names them.
 type shop struct {
-	url  string
-	mu   sync.Mutex
-	seen []string // project and id of each event that ran
+	url   string
+	hooks *recorder.Receiver
+}
+
+// seen returns the project and the id of each event that ran.
+func (s *shop) seen() (seen []string) {
+	for _, run := range s.hooks.Runs.All() {
+		seen = append(seen, run.Project+" "+run.ID)
+	}
+	return seen
 }
 
 func newShop(t *testing.T, secretOf func(project string) string) *shop {
 	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
+	hooks := recorder.New(t, sonzaihook.Secret(testSecret)).HandleAll(nil)
 	for _, project := range []string{testProject, thirdProject} {
 		require.NoError(t, hooks.Project(project).SetSecrets(sonzaihook.Secrets{sonzaihook.EventMessage: {secretOf(project)}}))
 	}
-	s := &shop{}
-	hooks.OnMessage(func(_ context.Context, e *sonzaihook.MessageEvent) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.seen = append(s.seen, e.ProjectID+" "+e.ID)
-		return nil
-	})
 	mux := http.NewServeMux()
 	mux.Handle("POST /hooks/{project}/{event}", hooks)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	s.url = server.URL + "/hooks/{project}/{event}"
-	return s
+	return &shop{server.URL + "/hooks/{project}/{event}", hooks}
 }
 
 func TestSendGoesToTheProjectsPlaceWithItsSecret(t *testing.T) {
@@ -152,7 +148,7 @@ func TestSendGoesToTheProjectsPlaceWithItsSecret(t *testing.T) {
 	for _, project := range []string{testProject, thirdProject} {
 		require.Contains(t, world{}.fine(t, append(send, "--project", project)...), "200 processed")
 	}
-	require.Equal(t, []string{testProject + " evt_1", thirdProject + " evt_1"}, s.seen)
+	require.Equal(t, []string{testProject + " evt_1", thirdProject + " evt_1"}, s.seen())
 	got := world{}.do(t, "send", "message", "--url", s.url, "--project", testProject, "--secret", secretOf(thirdProject))
 	require.Equal(t, console.ExitNo, got.code)
 	require.Contains(t, got.out, "401 unauthorized")
@@ -184,7 +180,7 @@ func TestReplaySendsWhatSeveralProjectsMissed(t *testing.T) {
 	require.Len(t, all, 2)
 	require.Equal(t, "processed", all[0]["outcome"])
 	require.Equal(t, "duplicate", all[1]["outcome"], "it was sent by itself before")
-	require.Equal(t, []string{thirdProject + " evt_msg_of_" + thirdProject, testProject + " evt_msg_of_" + testProject}, s.seen)
+	require.Equal(t, []string{thirdProject + " evt_msg_of_" + thirdProject, testProject + " evt_msg_of_" + testProject}, s.seen())
 	require.Equal(t, console.ExitNo, l.do(t, append(replay, "--event", "evt_nope")...).code)
 }
 
@@ -202,7 +198,7 @@ func TestListenForwardsSignedAnewForEachProject(t *testing.T) {
 	for _, project := range []string{testProject, thirdProject} {
 		l.happens(t, in(project, saying("msg_1", "hello")))
 	}
-	require.Len(t, s.seen, 2)
+	require.Len(t, s.seen(), 2)
 	require.Equal(t, console.ExitYes, r.end(t))
 	require.Contains(t, r.errOut.String(), "after 2 events")
 }

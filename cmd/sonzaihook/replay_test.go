@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/simulator"
 )
 
@@ -49,8 +48,8 @@ func newOutage(t *testing.T) *outage {
 }
 
 // serve brings the server up, with a receiver that has the secrets, and returns
-// what its callbacks will have seen.
-func (o *outage) serve(t *testing.T) *atomic.Int64 {
+// it.
+func (o *outage) serve(t *testing.T) *recorder.Receiver {
 	t.Helper()
 	secrets := sonzaihook.Secrets{}
 	for _, eventType := range []sonzaihook.EventType{sonzaihook.EventMessage, sonzaihook.EventWakeup} {
@@ -58,15 +57,11 @@ func (o *outage) serve(t *testing.T) *atomic.Int64 {
 		require.NoError(t, err)
 		secrets[eventType] = []string{secret}
 	}
-	hooks, err := sonzaihook.New(secrets, sonzaihook.WithAuthorization("Bearer open"), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	runs := new(atomic.Int64)
-	hooks.OnMessage(func(context.Context, *sonzaihook.MessageEvent) error { runs.Add(1); return nil })
-	hooks.OnWakeup(func(context.Context, *sonzaihook.WakeupEvent) error { runs.Add(1); return nil })
+	hooks := recorder.New(t, secrets, sonzaihook.WithAuthorization("Bearer open")).HandleAll(nil)
 	var handler http.Handler = hooks
 	o.sees.Store(&handler)
 	o.up.Store(true)
-	return runs
+	return hooks
 }
 
 func TestADryRunListsWhatWasMissed(t *testing.T) {
@@ -90,18 +85,18 @@ func TestADryRunListsWhatWasMissed(t *testing.T) {
 func TestAReplaySendsEachMissedEventSignedWithItsOwnSecret(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	runs := o.serve(t)
+	hooks := o.serve(t)
 	replay := []string{"replay", "--secret", "@" + o.files}
 	require.Equal(t, []string{
 		"WHEN TYPE EVENT TRIES GOT NOW WHAT",
 		"now agent.message evt_msg_1 2 none 200 processed “hello”",
 		"now agent.wakeup evt_wk 2 none 200 processed to say hi",
 	}, tableLines(o.fine(t, replay...)))
-	require.EqualValues(t, 2, runs.Load())
+	require.Equal(t, 2, hooks.Runs.Len())
 
 	again := objects(t, o.fine(t, append(replay, "--json")...))
 	require.Equal(t, "duplicate", again[0]["outcome"], "the platform's log does not know of a replay, but the server does")
-	require.EqualValues(t, 2, runs.Load())
+	require.Equal(t, 2, hooks.Runs.Len())
 }
 
 func TestAReplayThatDoesNotGetThroughIsAFailure(t *testing.T) {
@@ -146,7 +141,7 @@ func TestAReplayGivesUpOnASilentServer(t *testing.T) {
 func TestAReplayCanGoElsewhere(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	runs := o.serve(t)
+	hooks := o.serve(t)
 	o.fine(t, "webhooks", "delete", "message")
 	got := o.do(t, "replay", "message", "--secret", "@"+o.files)
 	require.Equal(t, console.ExitNo, got.code)
@@ -157,5 +152,5 @@ func TestAReplayCanGoElsewhere(t *testing.T) {
 	url := in.start(t, func(http.ResponseWriter, *http.Request) {})
 	require.Contains(t, o.fine(t, "replay", "message", "--secret", "@"+o.files, "--url", url+"/{event}"), "200 OK")
 	require.Equal(t, "/agent.message", in.requests[0].URL.Path)
-	require.Zero(t, runs.Load())
+	require.Zero(t, hooks.Runs.Len())
 }

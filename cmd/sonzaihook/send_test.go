@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/delivery"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // inbox is a server that keeps what it is sent and answers as it is told.
@@ -44,15 +44,10 @@ var live = world{environ: []string{secretVariable + "=" + testSecret}}
 
 func TestSendIsAcceptedByAReceiver(t *testing.T) {
 	t.Parallel()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(testSecret), sonzaihook.WithAuthorization("Bearer open"),
-		sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	var mu sync.Mutex
-	var moods []sonzaihook.MoodChange
+	hooks := recorder.New(t, sonzaihook.Secret(testSecret), sonzaihook.WithAuthorization("Bearer open"))
+	var seen recorder.List[sonzaihook.MoodChange]
 	hooks.OnMoodChange(func(_ context.Context, e *sonzaihook.MoodChangeEvent) error {
-		mu.Lock()
-		defer mu.Unlock()
-		moods = append(moods, e.Data)
+		seen.Add(e.Data)
 		return nil
 	})
 	server := httptest.NewServer(hooks)
@@ -65,6 +60,7 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 	require.Equal(t, console.ExitYes, got.code, got.errOut)
 	require.Regexp(t, `^200 processed  \S+ m?s  agent\.mood_change evt_\w+\n$`, got.out)
 	require.Equal(t, console.ExitYes, send("on_mood_updated", "--flat", "--set", "valence=7").code)
+	moods := seen.All()
 	require.Len(t, moods, 2, "a second one has an id of its own")
 	require.InDelta(t, 12, moods[0].Valence, 0)
 	require.Equal(t, "gloomy", moods[0].Label)
@@ -84,7 +80,7 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 			require.Contains(t, got.errOut, "a sonzaihook receiver refused it: it has another secret, demands another Authorization")
 		}
 	}
-	require.Len(t, moods, 3)
+	require.Equal(t, 3, seen.Len())
 }
 
 func TestSendKeepsTheBytesOfABodyOfOnesOwn(t *testing.T) {

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
@@ -20,27 +19,9 @@ import (
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
 
-// pipe is an output that a test reads while the command runs.
-type pipe struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (p *pipe) Write(data []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.Write(data)
-}
-
-func (p *pipe) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.String()
-}
-
 // running is a command that runs until it is interrupted.
 type running struct {
-	out, errOut pipe
+	out, errOut recorder.Log
 	interrupt   context.CancelFunc
 	code        chan int
 }
@@ -56,10 +37,9 @@ func (w world) start(t *testing.T, args ...string) *running {
 }
 
 // says waits until the output has the text.
-func (r *running) says(t *testing.T, out *pipe, text string) {
+func (r *running) says(t *testing.T, out *recorder.Log, text string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), text) }, 20*time.Second, 5*time.Millisecond,
-		"want %q", text)
+	out.Wait(t, text)
 }
 
 // end interrupts the command and returns its exit code.
@@ -105,7 +85,7 @@ func TestListenUnsubscribesOnASignal(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			l := newLand(t)
-			var out, errOut pipe
+			var out, errOut recorder.Log
 			program := exec.Command(os.Args[0], "listen", "--addr", "127.0.0.1:0")
 			program.Env = append(os.Environ(), append(l.environ, asProgram+"=1")...)
 			program.Stdout, program.Stderr = &out, &errOut

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/cmd/sonzaihook/internal/console"
-	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/sonzaihook/sonzaihook/simulator"
 	"github.com/sonzaihook/sonzaihook/sonzaiapi"
 )
@@ -169,9 +168,7 @@ func TestAttemptsShowWhatAReceiverAnswered(t *testing.T) {
 // hooks is a receiver that knows no secret of the platform.
 func hooks(t *testing.T) *sonzaihook.Receiver {
 	t.Helper()
-	hooks, err := sonzaihook.New(sonzaihook.Secret(hooktest.Secret), sonzaihook.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	return hooks
+	return recorder.New(t, nil).Receiver
 }
 
 // tableLines returns the lines of a table with single spaces, without the rule.

@@ -45,7 +45,7 @@ func (l *lister) object(object types.Object) {
 	}
 }
 
-// value returns the value of a constant; a length of time as in 72h0m0s.
+// value returns the value of a constant, a time.Duration in the form 72h0m0s.
 func value(c *types.Const) string {
 	if nanoseconds, exact := constant.Int64Val(constant.ToInt(c.Val())); exact && c.Type().String() == "time.Duration" {
 		return time.Duration(nanoseconds).String()

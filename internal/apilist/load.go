@@ -25,8 +25,8 @@ type listedPackage struct {
 }
 
 // load returns the lines of each public package of a module by the name of its file.
-// What the compiler wrote for importers is read, rather than the source: it is what
-// users compile against, and needs no module besides the standard library.
+// It reads the compiler's export data rather than the source: that is what users
+// compile against, and it needs no other modules.
 func load(dir string) (map[string][]string, error) {
 	packages, err := list(dir)
 	if err != nil {

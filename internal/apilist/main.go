@@ -1,7 +1,7 @@
 // Command apilist keeps a listing of what the module exports, a file for each public
 // package in the folder api. Without a flag it compares the listing with the code and
-// prints what differs; with -write it writes the listing anew. A change to what is
-// exported thus shows in its diff, and is made on purpose.
+// prints the differences; with -write it rewrites the listing. So a change to what is
+// exported shows in a diff and is made on purpose.
 //
 //	go run ./internal/apilist [-write]
 package main

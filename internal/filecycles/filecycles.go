@@ -25,7 +25,7 @@ import (
 // if it mentions anything that is declared there: a function, a type, a method, a
 // field, a constant or a variable.
 //
-// The package must compile. It takes a go command.
+// The package must compile. Of runs the go command.
 func Of(dir string) ([][]string, error) {
 	listed, err := list(dir)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 
 // Context is the context of one step of an attempt. It has the values of the
 // parent but not its end, and a time limit. Most callbacks of a webhook are quick
-// and never look at their context, so the standard context behind it is made when
-// it is first asked for.
+// and never use their context, so the standard context behind it is made on first
+// use.
 //
 // It implements context.Context and is safe for concurrent use.
 type Context struct {
@@ -17,7 +17,7 @@ type Context struct {
 	started time.Time
 	limit   time.Duration // zero: none
 	expired error         // the cause when the limit is reached
-	owner   any           // what runs under it; nil: nothing
+	owner   any           // the attempt that runs under it, or nil
 
 	mu     sync.Mutex
 	std    context.Context
@@ -27,14 +27,14 @@ type Context struct {
 
 var _ context.Context = (*Context)(nil)
 
-// ownerKey is the key under which a context has what runs under it.
+// ownerKey is the key of the owner among the values of a context.
 type ownerKey struct{}
 
 func (c *Context) init(parent context.Context, started time.Time, limit time.Duration, expired error, owner any) {
 	c.parent, c.started, c.limit, c.expired, c.owner = parent, started, limit, expired, owner
 }
 
-// standard returns the standard context, which it makes at the first call.
+// standard returns the standard context, and makes it at the first call.
 func (c *Context) standard() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *Context) Done() <-chan struct{} { return c.standard().Done() }
 // Err implements context.Context.
 func (c *Context) Err() error { return c.standard().Err() }
 
-// Value implements context.Context. A value costs no standard context.
+// Value implements context.Context. It does not make the standard context.
 func (c *Context) Value(key any) any {
 	if _, ok := key.(ownerKey); ok {
 		return c.owner
@@ -86,8 +86,8 @@ func (c *Context) Value(key any) any {
 	plain := c.std == nil && c.cause == nil
 	c.mu.Unlock()
 	if _, internal := key.(*int); !plain || internal {
-		// The context package looks for a cancellation under a key of this type. That
-		// of the parent must not be found: this context does not end with it.
+		// The context package looks up the nearest cancelable parent with a key of
+		// this type. The parent's must not be found: this context outlives it.
 		return c.standard().Value(key)
 	}
 	return c.parent.Value(key)

@@ -9,13 +9,13 @@ import (
 // The zero gate is open.
 type gate struct {
 	mu        sync.Mutex
-	running   int // what the limit is about
-	uncounted int // what it is not about
+	running   int // counted by the limit
+	uncounted int // not counted by it
 	closed    bool
-	idle      latch // nothing runs any more, and nothing may
+	idle      latch // the gate is closed and nothing runs any more
 }
 
-// enter lets an attempt in, or says why not. A limit of 0 is none.
+// enter lets an attempt in, or returns why not. A limit of 0 is no limit.
 func (g *gate) enter(limit int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -29,7 +29,7 @@ func (g *gate) enter(limit int) error {
 	return nil
 }
 
-// leave ends what enter began.
+// leave undoes enter.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -37,7 +37,7 @@ func (g *gate) leave() {
 	g.check()
 }
 
-// enterUncounted lets in what the limit is not about.
+// enterUncounted lets in work that the limit does not count.
 func (g *gate) enterUncounted() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,7 +48,7 @@ func (g *gate) enterUncounted() error {
 	return nil
 }
 
-// linger turns what enter began into what leaveUncounted ends.
+// linger moves an attempt that has entered from running to uncounted.
 func (g *gate) linger() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,7 +56,7 @@ func (g *gate) linger() {
 	g.uncounted++
 }
 
-// leaveUncounted ends what enterUncounted or linger began.
+// leaveUncounted undoes enterUncounted or linger.
 func (g *gate) leaveUncounted() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,7 +76,7 @@ func (g *gate) isClosed() bool {
 	return g.closed
 }
 
-// close lets nothing in any more and waits for the last to leave.
+// close refuses everything from now on and waits until all have left.
 func (g *gate) close(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true

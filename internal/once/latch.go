@@ -2,8 +2,8 @@ package once
 
 import "sync"
 
-// latch is something that happens once. The zero latch is closed. Its channel is
-// made only if a goroutine waits: most work is over before that.
+// latch is an event that happens once. The zero latch is closed. Its channel is
+// made only if a goroutine waits: most work is done before that.
 type latch struct {
 	mu     sync.Mutex
 	opened bool
@@ -33,7 +33,7 @@ func (l *latch) wait() <-chan struct{} {
 	return l.ch
 }
 
-// channel returns a channel that is closed when the latch opens, or closed already.
+// channel returns a channel that is closed when the latch is open.
 func (l *latch) channel() <-chan struct{} {
 	if ch := l.wait(); ch != nil {
 		return ch

@@ -8,14 +8,14 @@ import (
 )
 
 // Who owns the claim: the caller of Do until it is granted; then the goroutine of
-// the run; from a third of the lease on, or when the work is late, the keeper.
+// the run; after a third of the lease, or when the work is late, the keeper.
 //
 // The owner alone calls the store for the claim, settles it and leaves the gate. It
 // passes ownership on under the mutex of the attempt, so that a renewal can never
 // follow a settlement: one goroutine does both.
 
-// claim asks the store for the claim. If it returns an error, nothing may run and
-// the gate is left, or will be by the call that still owns the claim.
+// claim asks the store for the claim. If it returns an error, nothing may run, and
+// the attempt has left the gate, or will when the call that owns the claim returns.
 func (a *Attempt) claim(parent context.Context) error {
 	var state State
 	var err error
@@ -54,7 +54,7 @@ type claimCall struct {
 
 	mu        sync.Mutex
 	answered  bool
-	abandoned bool // no caller waits: the call owns the claim
+	abandoned bool // no caller waits any more, so the call owns the claim
 }
 
 func (c *claimCall) run(parent context.Context, a *Attempt) {
@@ -142,12 +142,11 @@ func (a *Attempt) keep() {
 	}
 }
 
-// safe returns for how long a run may rely on a claim, from when it was asked for:
-// the last sixth of the lease is for the work to stop before a copy can run beside
-// it.
+// safe returns for how long after it was asked for a run may rely on a claim: in the
+// last sixth of the lease the work must stop, before a copy can run at the same time.
 func (a *Attempt) safe() time.Duration { return a.r.Claims.Lease - a.r.Claims.Lease/6 }
 
-// lose ends the run's context, because the claim may have another holder.
+// lose cancels the run's context, because the claim may have another holder.
 func (a *Attempt) lose() {
 	a.mu.Lock()
 	ended := a.ended

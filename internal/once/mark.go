@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Mark claims a key that is not that of a piece of work, for the length of lease. It
-// returns what the store's Claim does, or an *UnavailableError. A store that ignores
-// its context is not waited for longer than a second.
+// Mark claims a key that belongs to no piece of work, for the length of lease. It
+// returns what the store's Claim does, or an *UnavailableError. It waits for at most a
+// second, even if the store ignores its context.
 func (c *Claims) Mark(ctx context.Context, key, token string, lease time.Duration) (state State, err error) {
 	answered := make(chan State, 1)
 	err = bounded(ctx, func() error {
@@ -21,12 +21,12 @@ func (c *Claims) Mark(ctx context.Context, key, token string, lease time.Duratio
 	return <-answered, nil
 }
 
-// Unmark releases a key that Mark has claimed. What goes wrong ends with the lease.
+// Unmark releases a key that Mark has claimed. If that fails the lease ends the claim.
 func (c *Claims) Unmark(ctx context.Context, key, token string) {
 	_ = bounded(ctx, func() error { return c.release(ctx, key, token) })
 }
 
-// Probe claims a key and gives it back, and returns an *UnavailableError if the store
+// Probe claims and releases a key, and returns an *UnavailableError if the store
 // fails or does not answer within a second.
 func (r *Runner) Probe(ctx context.Context, key string) error {
 	if r.Claims.Store == nil {

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// Memory is a Store in the memory of this process. It is split into shards, so that deliveries do not wait for one
-// another. A shard keeps its finished keys in the order in which they were
-// finished, which is nearly the order in which they expire: each claim throws
-// out a few that have expired, and there is never a sweep. Nothing in a shard is a
-// pointer, so the garbage collector does not walk through a hundred thousand keys
-// while deliveries run.
+// Memory is a Store in the memory of this process. It is split into shards, so that
+// deliveries do not wait for one another. A shard keeps its finished keys in the order
+// in which they were finished, which is nearly the order in which they expire: each
+// claim removes a few that have expired, so no sweep is needed. A shard holds no
+// pointers, so the garbage collector does not scan a hundred thousand keys.
 type Memory struct {
 	seeds    [2]maphash.Seed
 	start    time.Time // times are counted from here, on the monotonic clock
@@ -30,7 +29,7 @@ const (
 	shardCount  = 64
 	// firstKeys is for how many keys a shard has room at first.
 	firstKeys = 24
-	// expirePerClaim is more than one, so that the expired lose ground.
+	// expirePerClaim is more than one, so that expired keys do not accumulate.
 	expirePerClaim = 4
 )
 
@@ -55,11 +54,11 @@ func NewMemory(capacity int) *Memory {
 	return m
 }
 
-// Evicted returns how many finished keys had to make room before their time.
+// Evicted returns how many finished keys were evicted before they expired.
 func (m *Memory) Evicted() uint64 { return m.evicted.Load() }
 
-// WhenFull sets what is called when a finished key has to make room, at most once a
-// minute. It must not call the store.
+// WhenFull sets a function that is called when a finished key is evicted before it
+// expires, at most once per minute. It must not call the store.
 func (m *Memory) WhenFull(warn func(capacity int64, evicted uint64)) { m.full.Store(&warn) }
 
 // Claim implements [Store].
@@ -82,7 +81,7 @@ func (m *Memory) Claim(_ context.Context, key, token string, lease time.Duration
 	case e.phase == finished && now < e.until:
 		return Done, nil
 	case e.phase == finished:
-		// It stays in the list of the finished, which forgets it in its turn.
+		// It stays in the list of finished keys until that drops it.
 		e.phase = replaced
 		s.index[k] = s.add(claim)
 	case e.token != t && now < e.until:
@@ -142,7 +141,7 @@ func (m *Memory) lock(k digest) *shard {
 	return s
 }
 
-// insert adds a key, for which an older one may have to go.
+// insert adds a key, which may evict an older one.
 func (m *Memory) insert(s *shard, now time.Duration, e entry) (int32, error) {
 	if m.size.Add(1) > m.capacity && !m.makeRoom(s, now) {
 		m.size.Add(-1)
@@ -153,14 +152,14 @@ func (m *Memory) insert(s *shard, now time.Duration, e entry) (int32, error) {
 	return i, nil
 }
 
-// remove forgets a key that is not in the list of the finished.
+// remove removes a key that is not in the list of finished keys.
 func (m *Memory) remove(s *shard, i int32) {
 	delete(s.index, s.entries[i].key)
 	s.entries[i].next, s.unused = s.unused, i
 	m.size.Add(-1)
 }
 
-// expire forgets a few of the finished keys whose time is over.
+// expire removes a few finished keys that have expired.
 func (m *Memory) expire(s *shard, now time.Duration) {
 	for range expirePerClaim {
 		if s.oldest == none || now < s.entries[s.oldest].until {
@@ -170,7 +169,7 @@ func (m *Memory) expire(s *shard, now time.Duration) {
 	}
 }
 
-// dropOldest takes the first key out of the list of the finished, and reports
+// dropOldest removes the first key of the list of finished keys, and reports
 // whether that made room.
 func (m *Memory) dropOldest(s *shard) bool {
 	i := s.oldest
@@ -187,8 +186,8 @@ func (m *Memory) dropOldest(s *shard) bool {
 }
 
 // makeRoom evicts one finished key: of the shard that needs the room, or of one
-// that no call is using. Where nothing is finished, claims whose lease has run out
-// go; there are some only if a callback has ended its goroutine.
+// that no call is using. If nothing is finished, it removes claims whose lease has
+// run out, which a callback that ended its goroutine leaves behind.
 func (m *Memory) makeRoom(s *shard, now time.Duration) bool {
 	if m.evict(s, now) {
 		return true

@@ -5,9 +5,9 @@
 //	lease.go   the claim: who owns it, renewal, settlement
 //	context.go Context: a context that costs nothing until it is used
 //	gate.go    how many run, and Shutdown
-//	latch.go   something that happens once
+//	latch.go   an event that happens once
 //	store.go   Store, and calls to one, which may panic
-//	mark.go    keys in the store that are no work's: Mark, Probe
+//	mark.go    keys in the store that belong to no work: Mark, Probe
 //	memory.go  Memory: the store of one process (shard.go)
 //	errors.go  every error
 //
@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// Work is what is run.
+// Work is what a Runner runs.
 type Work interface {
 	// Run does the work under ctx, and reports whether it counts as handled. It is
 	// called once, in a goroutine of the Runner's, and recovers its panics.
@@ -46,7 +46,7 @@ type Runner struct {
 	Claims Claims
 	// Limit is how many may run at once; 0 sets no limit.
 	Limit int
-	// Warn is told what concerns the operator alone.
+	// Warn is called with what only the operator can act on.
 	Warn func(ctx context.Context, message string, w Work, err error)
 
 	gate     gate
@@ -65,9 +65,9 @@ type Attempt struct {
 	timeout time.Duration
 	ctx     Context
 
-	asked time.Time // when the claim was asked for, or last renewed; of who owns the claim
+	asked time.Time // when the claim was asked for or last renewed; guarded by owning the claim
 	over  latch     // Run has ended
-	rest  latch     // the claim is settled, or its settlement has failed once
+	rest  latch     // the claim is settled, or settling it has failed once
 
 	mu      sync.Mutex // guards what follows
 	handled bool
@@ -107,14 +107,14 @@ func (r *Runner) Do(parent context.Context, a *Attempt, w Work, o Order) error {
 	}
 	a.ctx.init(parent, started, o.Timeout, ErrHandlerTimeout, a)
 	go a.run()
-	// Most work ends before it first waits for something. Then this goroutine need
-	// not wait either, nor set a timer.
+	// Most work ends before it first blocks. Then this goroutine need not block either,
+	// nor set a timer.
 	runtime.Gosched()
 	return a.wait()
 }
 
-// Began sets when the work came, by time.Now, before Do: the lease and the timeout are
-// counted from then. Without it Do reads the clock, which is not free.
+// Began sets when the work arrived, by time.Now. It is called before Do: the lease and
+// the timeout are counted from then. Otherwise Do reads the clock, which is not free.
 func (a *Attempt) Began(at time.Time) { a.asked = at }
 
 // Aside runs fn like a piece of work that claims nothing and that Limit does not
@@ -145,7 +145,7 @@ func (r *Runner) Aside(parent context.Context, timeout time.Duration, fn func(co
 	return nil
 }
 
-// Shutdown lets nothing in any more, and waits for what is running until ctx ends.
+// Shutdown refuses new work, and waits for what is running until ctx ends.
 func (r *Runner) Shutdown(ctx context.Context) error { return r.gate.close(ctx) }
 
 // ShuttingDown reports whether Shutdown was called.
@@ -218,7 +218,7 @@ func (a *Attempt) wait() error {
 	}
 }
 
-// waitSettled gives the store its second; what became of the work is certain.
+// waitSettled waits up to a second for the store. The outcome of the work is known.
 func (a *Attempt) waitSettled() error {
 	if a.token == "" {
 		return nil
@@ -236,7 +236,7 @@ func (a *Attempt) waitSettled() error {
 	return nil
 }
 
-// late reports whether the work has outlived its context.
+// late reports whether the work is still running after its context has ended.
 func (a *Attempt) late() bool {
 	return a.timeout > 0 && time.Since(a.ctx.started) >= saturated(a.timeout, lateGrace)
 }

@@ -15,8 +15,8 @@ type shard struct {
 	newest  int32
 }
 
-// digest stands for a key or a token. It is seeded at random for each store, so
-// no sender can make two that are the same; by chance it takes some 10^19 keys.
+// digest represents a key or a token. It is seeded at random for each store, so no
+// sender can make two that collide; by chance that takes some 10^19 keys.
 type digest [2]uint64
 
 // entry is one key.
@@ -32,14 +32,14 @@ type entryPhase uint8
 
 const (
 	held     entryPhase = iota // by a token
-	finished                   // and in the list of the finished
+	finished                   // and in the list of finished keys
 	replaced                   // by a new claim, but still in that list
 )
 
-// none is the index of no entry.
+// none is an index that no entry has.
 const none int32 = -1
 
-// add puts an entry where one is free, and returns where that is.
+// add stores an entry in a free place, and returns its index.
 func (s *shard) add(e entry) int32 {
 	i := s.unused
 	if i == none {
@@ -51,7 +51,7 @@ func (s *shard) add(e entry) int32 {
 	return i
 }
 
-// finish adds a key to the list of the finished.
+// finish adds a key to the list of finished keys.
 func (s *shard) finish(i int32, until time.Duration) {
 	e := &s.entries[i]
 	e.phase, e.until, e.next = finished, until, none

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// State is what a store says of a key.
+// State is the answer of a store to a claim.
 type State int
 
 // The states.
@@ -17,7 +17,7 @@ const (
 	Done
 )
 
-// Store is what a Runner needs of the root's Store, whose documentation it follows.
+// Store is the part of the root's Store that a Runner needs; see its documentation.
 // Any method may panic or hang.
 type Store interface {
 	Claim(ctx context.Context, key, token string, lease time.Duration) (State, error)
@@ -47,8 +47,8 @@ type Claims struct {
 	Lease, Keep time.Duration
 }
 
-// context returns the context of one call, and what ends it. A store in memory never
-// looks at it.
+// context returns the context of one call and its cancel function. A store in memory
+// does not use it.
 func (c *Claims) context(parent context.Context) (ctx context.Context, end func()) {
 	if c.Local {
 		return context.Background(), func() {}
@@ -83,7 +83,7 @@ func (c *Claims) release(parent context.Context, key, token string) (err error) 
 	return c.Store.Release(ctx, key, token)
 }
 
-// guard is deferred round a call to the store. It turns a panic into an error, and
+// guard is deferred around a call to the store. It turns a panic into an error, and
 // an error of the store into one whose methods run no code of the store.
 func guard(call string, err *error) {
 	if v := recover(); v != nil {
@@ -95,8 +95,8 @@ func guard(call string, err *error) {
 	}
 }
 
-// storeError is an error of a store whose text was read and which was compared with
-// the known errors before, because its methods may panic.
+// storeError is an error of a store. Its text was read, and it was compared with the
+// known errors, when it was made, because the methods of the original may panic.
 type storeError struct {
 	text  string
 	lost  bool  // it is ErrLeaseLost

@@ -83,9 +83,9 @@ func (f *Fleet) run(l *look, project, typ string) {
 	}
 }
 
-// awaits reports whether one of the registrations that may have signed a delivery is
-// being rotated by another instance, and tells those who watch it. An error is that
-// of a look that failed: then it may be. rings are what the delivery was tried with.
+// awaits reports whether another instance is rotating a secret that may have signed a
+// delivery, and notifies the watchers. An error means that a look failed and that it
+// is not known. rings are what the delivery was tried with.
 func (k *Keyring) awaits(q Query, rings []*Ring) (bool, error) {
 	type watched struct {
 		*look
@@ -116,8 +116,8 @@ func (k *Keyring) awaits(q Query, rings []*Ring) (bool, error) {
 	return awaited, nil
 }
 
-// scopes returns those whose secrets a delivery is tried with. A project that was
-// never heard of is not among them, so that invented ones cost no look.
+// scopes returns the scopes whose secrets a delivery is tried with. Unknown projects
+// are not among them, so that invented ones cost no look.
 func (k *Keyring) scopes(project string) []*Scope {
 	scopes := []*Scope{k.Tenant}
 	if project == "" {
@@ -133,8 +133,8 @@ func (k *Keyring) scopes(project string) []*Scope {
 }
 
 // types returns the types whose secrets may have signed a delivery of a type, or of
-// an unknown one. Types that neither have a secret nor are expected are not among
-// them, so that invented ones cost no look.
+// an unknown one. Types that have no secret and are not expected are not among them,
+// so that invented ones cost no look.
 func (k *Keyring) types(typ string, rings []*Ring) []string {
 	var types []string
 	if typ != "" && k.Expects(typ) {
@@ -150,8 +150,8 @@ func (k *Keyring) types(typ string, rings []*Ring) []string {
 	return types
 }
 
-// Notify makes the scope send to c, without waiting, whenever a delivery was put off
-// because another instance rotates a secret. It goes on until stop is called.
+// Notify makes the scope send to c, without blocking, whenever a delivery was put off
+// because another instance is rotating a secret. It ends when stop is called.
 func (s *Scope) Notify(c chan<- struct{}) (stop func()) {
 	own := &c // the same channel may be given twice
 	s.watchers.Change(func(all *[]*chan<- struct{}) *[]*chan<- struct{} {
@@ -178,7 +178,7 @@ func (s *Scope) tell() {
 	for _, c := range *all {
 		select {
 		case *c <- struct{}{}:
-		default: // it has yet to take the last one
+		default: // the last one has not been received yet
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // The limits of the header. While a secret rotates the platform may send one v1
-// for each secret; sixteen is more than it ever had.
+// for each secret; sixteen is more than enough.
 const (
 	maxSignatures = 16
 	maxLength     = 4096
@@ -149,7 +149,7 @@ func (h *Header) parseMAC(value string) error {
 	return nil
 }
 
-// hexDigits maps a lowercase hex digit to its value and all else to 0xff.
+// hexDigits maps a lowercase hex digit to its value and any other byte to 0xff.
 var hexDigits = func() (digits [256]byte) {
 	for i := range digits {
 		digits[i] = 0xff
@@ -173,7 +173,7 @@ func (h *Header) CheckTime(now time.Time, tolerance time.Duration) error {
 	return nil
 }
 
-// matches compares with every v1 in constant time, whichever is the right one.
+// matches compares every v1 in constant time, even after one has matched.
 func (h *Header) matches(mac *[sha256.Size]byte) bool {
 	match := 0
 	for i := range h.macs[:h.n] {

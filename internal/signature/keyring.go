@@ -37,7 +37,7 @@ func (s *Scope) Rotate(secret Secret, now, until time.Time) {
 	s.owner.noteUnnamed(s, false)
 }
 
-// Await notes that a new secret of a type is under way (n is 1) or no longer (-1).
+// Await records that a rotation for a type has begun (n is 1) or has ended (-1).
 func (s *Scope) Await(typ string, n int) {
 	s.ring.Change(func(r *Ring) *Ring { return r.awaiting(typ, n) })
 }
@@ -50,9 +50,9 @@ func (s *Scope) Has(name, typ string, now time.Time) bool { return s.ring.Load()
 type Keyring struct {
 	Tenant *Scope
 	Source *Source // nil: none
-	Fleet  *Fleet  // nil: this instance is alone
+	Fleet  *Fleet  // nil: no other instance is known
 	// Expects reports whether deliveries of a type are expected although it may have
-	// no secret yet. It goes with Fleet.
+	// no secret yet. It must be set if Fleet is.
 	Expects func(typ string) bool
 
 	projects sync.Map // of *Scope by project
@@ -81,7 +81,7 @@ func (k *Keyring) newScope(project string) *Scope {
 	return s
 }
 
-// Project returns the scope of a project, which is made at the first call.
+// Project returns the scope of a project, and makes it at the first call.
 func (k *Keyring) Project(id string) *Scope {
 	if s, ok := k.projects.Load(id); ok {
 		return s.(*Scope)
@@ -148,8 +148,8 @@ func (m Match) Allows(typ string) bool {
 
 // Verify returns the key that signed the body, or why there is none. A delivery
 // that names a project is tried with the secrets of that project and the tenant's,
-// and then with what the source says; another with the tenant's and those of the
-// projects that last verified such a delivery. Of each only the secrets of the
+// and then with those of the source; one that names none is tried with the tenant's
+// and those of the projects that last verified such a delivery. Only secrets of the
 // type and of Any are tried, so that the cost does not depend on how many types and
 // projects there are; a body whose type is not known is tried with all of them.
 func (k *Keyring) Verify(h *Header, body []byte, q Query) (Match, error) {
@@ -202,8 +202,8 @@ func (k *Keyring) rings(project string, to []*Ring) (rings []*Ring, asks bool) {
 	return append(to, tenant), asks
 }
 
-// refusal says why no key verified. That the secret of another type did is worth
-// knowing, and worth a few searches a second, but not one for each forged request.
+// refusal returns why no key verified. It is useful to know that the secret of another
+// type did, so that is tried a few times per second, but not for each forged request.
 func (k *Keyring) refusal(rings []*Ring, h *Header, body []byte, q Query) error {
 	if q.Type != "" && k.search.allow(q.Now) {
 		for _, r := range rings {

@@ -9,8 +9,8 @@ import (
 
 var errLate = errors.New("no answer in time")
 
-// within calls fn, and returns errLate if it has not returned in time. The goroutine
-// inside of one that hangs is left behind.
+// within calls fn, and returns errLate if it has not returned in time. If fn hangs its
+// goroutine is leaked.
 func within[T any](timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	type answer struct {
@@ -37,7 +37,7 @@ func within[T any](timeout time.Duration, fn func(context.Context) (T, error)) (
 	}
 }
 
-// limiter allows so many calls in each second.
+// limiter limits the calls in each second.
 type limiter struct {
 	perSecond int
 

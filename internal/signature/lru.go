@@ -2,7 +2,7 @@ package signature
 
 import "container/list"
 
-// lru keeps the values that were used last.
+// lru keeps the most recently used values.
 type lru[V any] struct {
 	capacity int
 	order    *list.List // of item[V], the least recently used first

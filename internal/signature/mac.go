@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// prefix is not part of the key (observed): what follows it is, as characters.
+// prefix is not part of the key (observed). The key is the text after it.
 const prefix = "whsec_"
 
 // Verify checks that header is a signature of body by secret that is no further

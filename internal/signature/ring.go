@@ -24,11 +24,11 @@ type Key struct {
 	Type    string
 
 	digest  [sha256.Size]byte
-	until   time.Time // zero: for good
+	until   time.Time // zero: no end
 	signers *sync.Pool
 }
 
-// Retiring reports whether a rotation has replaced the key and its grace runs.
+// Retiring reports whether a rotation has replaced the key, which is in its grace.
 func (k *Key) Retiring() bool { return !k.until.IsZero() }
 
 func newKey(project string, s Secret) *Key {
@@ -61,8 +61,8 @@ func (k *Key) verifies(h *Header, body []byte) bool {
 // of the new. The zero Ring has none.
 type Ring struct {
 	byType  map[string][]*Key
-	awaited map[string]int // by type: how many new secrets are under way
-	given   bool           // by SetSecrets: no source is asked
+	awaited map[string]int // by type: how many rotations are in progress
+	given   bool           // set by SetSecrets: no source is asked
 }
 
 // NewRing returns a ring of the secrets.
@@ -74,7 +74,7 @@ func NewRing(project string, secrets []Secret) *Ring {
 	return r
 }
 
-// replacing returns next with what r awaits.
+// replacing returns next with the rotations that r awaits.
 func (r *Ring) replacing(next *Ring) *Ring {
 	next.awaited = r.awaited
 	return next
@@ -92,10 +92,10 @@ func (r *Ring) with(typ string, keys []*Key) *Ring {
 	return next
 }
 
-// rotated returns a ring in which s is valid for good, and whatever was valid for
-// the same registration before stays so until the given time. The secrets of other
-// registrations stay, also of those whose name stands for the same type. Rotating
-// to a secret that is there already changes nothing about that secret.
+// rotated returns a ring in which s is valid without end, and the secrets that the
+// same registration had stay valid until the given time. The secrets of other
+// registrations do not change, even if their names mean the same type. Rotating to a
+// secret that is already there does not change that secret.
 func (r *Ring) rotated(project string, s Secret, now, until time.Time) *Ring {
 	fresh := newKey(project, s)
 	keys := []*Key{fresh}
@@ -112,7 +112,7 @@ func (r *Ring) rotated(project string, s Secret, now, until time.Time) *Ring {
 	return r.with(s.Type, keys)
 }
 
-// awaiting returns a ring that awaits n more new secrets of a type.
+// awaiting returns a ring that awaits n more rotations of a type.
 func (r *Ring) awaiting(typ string, n int) *Ring {
 	next := &Ring{byType: r.byType, given: r.given, awaited: maps.Clone(r.awaited)}
 	if next.awaited == nil {
@@ -124,7 +124,7 @@ func (r *Ring) awaiting(typ string, n int) *Ring {
 	return next
 }
 
-// awaits reports whether a new secret is under way that may sign the type.
+// awaits reports whether a rotation is in progress whose secret may sign the type.
 func (r *Ring) awaits(typ string) bool {
 	return len(r.awaited) > 0 && (typ == "" || r.awaited[typ] > 0 || r.awaited[Any] > 0)
 }

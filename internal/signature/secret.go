@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// CheckSecret refuses a secret that is blank and one that still carries the
-// packaging in which it was stored: then every delivery would be refused, and only
-// the log would say why. The error wraps ErrInvalidSecret and says what is round
-// the secret, never what it is.
+// CheckSecret refuses a secret that is blank, and one that includes what it was
+// stored in, such as quotes: with it every delivery would be refused, and only the log
+// would say why. The error wraps ErrInvalidSecret and says what surrounds the secret,
+// never its value.
 func CheckSecret(secret string) error {
 	if err := checkBlank(secret); err != nil {
 		return err
@@ -28,7 +28,7 @@ func checkBlank(secret string) error {
 	return nil
 }
 
-// Packaging says what is in a secret that does not belong to it, or returns the
+// Packaging describes what is in a secret and is not part of it, or returns the
 // empty string.
 func Packaging(secret string) string {
 	key := strings.TrimPrefix(secret, prefix)

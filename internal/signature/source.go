@@ -17,7 +17,7 @@ var (
 // The limits of a source.
 const (
 	sourceTimeout = time.Second
-	sourceFresh   = time.Minute // for how long an answer is used without asking again
+	sourceFresh   = time.Minute // how long an answer is used without asking again
 	sourceAgain   = time.Second // between two questions about one project
 	maxKnown      = 10_000      // projects whose answer is kept
 	maxUnknown    = 1_000       // projects that are known not to exist
@@ -26,8 +26,8 @@ const (
 	maxCalls      = 256         // questions without an answer, abandoned ones included
 )
 
-// Source asks for the secrets of projects and keeps the answers. Concurrent
-// questions about one project are one. It is safe for concurrent use; the mutex
+// Source asks for the secrets of projects and caches the answers. Deliveries of one
+// project share one call. It is safe for concurrent use; the mutex
 // guards every field but the first three, which do not change.
 type Source struct {
 	ask   func(ctx context.Context, project string) ([]Secret, error)
@@ -52,7 +52,7 @@ type call struct {
 
 // NewSource returns a source. ask returns the secrets of a project or an error that
 // wraps ErrUnknownProject; its context ends after a second, and a call that has not
-// returned by then has failed. clock is what the validity of secrets is measured by.
+// returned by then has failed. The validity of secrets is measured with clock.
 func NewSource(ask func(context.Context, string) ([]Secret, error), grace time.Duration, clock func() time.Time) *Source {
 	return &Source{
 		ask: ask, grace: grace, clock: clock, calls: make(map[string]*call),
@@ -61,8 +61,8 @@ func NewSource(ask func(context.Context, string) ([]Secret, error), grace time.D
 	}
 }
 
-// ring returns the secrets of a project as far as they are known. An answer that is
-// old is asked for again; while the source fails the old one is served.
+// ring returns the known secrets of a project. It asks again if the answer is old;
+// while the source fails it returns the old one.
 func (s *Source) ring(project string) *Ring {
 	s.mu.Lock()
 	p, ok := s.known.get(project)
@@ -168,7 +168,7 @@ func (s *Source) run(c *call, project string, delay time.Duration) {
 	close(c.done)
 }
 
-// askSafely calls the user's function, which may panic and may return any error.
+// askSafely calls the user's function, and recovers if it panics.
 func (s *Source) askSafely(ctx context.Context, project string) (secrets []Secret, err error) {
 	returned := false
 	defer func() {
@@ -221,8 +221,8 @@ func (s *Source) knows(project string) bool {
 	return known
 }
 
-// retire ends the secrets of a registration that a rotation replaces, also where
-// the source goes on to name them.
+// retire ends the secrets of a registration that a rotation replaces, even if the
+// source still returns them.
 func (s *Source) retire(project string, replacement Secret, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,8 +13,8 @@ type sourced struct {
 	retired map[[sha256.Size]byte]time.Time // secrets that a rotation replaced, and until when they are valid
 }
 
-// merged returns a ring of the secrets of an answer and, for the time of the grace,
-// those of the answer before that it no longer has.
+// merged returns a ring of the secrets of an answer and, for the time of the grace, of
+// those that only the previous answer had.
 func (p *sourced) merged(project string, secrets []Secret, now time.Time, grace time.Duration) *Ring {
 	next := NewRing(project, secrets)
 	named := map[[2]string]bool{}

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Of holds a *T that is replaced whole, so that a reader sees either all of a
-// change or nothing of it. The zero Of holds nil. It is safe for concurrent use.
+// Of holds a *T that is replaced as a whole, so that a reader sees all of a change
+// or none of it. The zero Of holds nil. It is safe for concurrent use.
 type Of[T any] struct {
 	mu  sync.Mutex // serialises changes
 	now atomic.Pointer[T]

@@ -6,22 +6,22 @@ import (
 )
 
 // A short body is read into memory that callbacks may keep. A longer one is read
-// into memory that is used again, and copied once it is authentic: a forged one
-// leaves nothing to collect.
+// into a pooled buffer and copied once it is authentic, so that forged ones make no
+// garbage.
 
 const (
 	// maxEmptyReads bounds a reader that returns neither bytes nor an error.
 	maxEmptyReads = 100
-	// shortBody is up to where a copy would cost more than it saves.
+	// shortBody is the size up to which copying costs more than it saves.
 	shortBody = 4 << 10
-	// smallBuffer is what a connection gets, whatever it announces. Only one that
-	// has filled it gets more, and only for what it has sent by then.
+	// smallBuffer is what a connection gets first, whatever length it announces. It
+	// gets more only when it has filled that, in proportion to what it has sent.
 	smallBuffer = 16 << 10
-	// largestKept bounds the buffers that are used again.
+	// largestKept bounds the buffers that go back into the pool.
 	largestKept = 1 << 20
 )
 
-// Buffer holds a body that is not trusted yet.
+// Buffer holds a body that is not authenticated yet.
 type Buffer struct{ bytes []byte }
 
 var (
@@ -29,7 +29,7 @@ var (
 	largeBuffers sync.Pool
 )
 
-// Release gives the memory to the next body. A nil buffer has none.
+// Release returns the memory to the pool. It does nothing for a nil buffer.
 func (b *Buffer) Release() {
 	if b == nil {
 		return
@@ -65,7 +65,7 @@ func Read(from io.Reader, limit, announced int64) (body []byte, pooled *Buffer, 
 	}
 }
 
-// fill reads as long as there is room, and reports whether it reached the end or
+// fill reads until the buffer is full, and reports whether it reached the end or
 // the limit.
 func fill(b []byte, from io.Reader, limit int64) (filled []byte, over bool, err error) {
 	room := int(min(int64(cap(b)), limit))

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Envelope is what stands round a payload, under every name that was seen.
+// Envelope has the fields around a payload, under every name that was seen.
 type Envelope struct {
 	EventType  string    `json:"event_type"`
 	Type       string    `json:"type"`
@@ -24,13 +24,14 @@ type Envelope struct {
 	Inner Inner `json:"-"`
 	// Nested says that the payload is an object within the body.
 	Nested bool `json:"-"`
-	// Loose says that a value was not of the expected kind, so that a text may not
-	// be what the body has.
+	// Loose says that a value was not of the expected kind, so that a text here may
+	// differ from what the body has.
 	Loose bool `json:"-"`
 }
 
-// Inner is what the REST shapes carry in the payload itself. The documentation's
-// polling example has a message's id and check type under the short names.
+// Inner has the fields that the REST API has in the payload itself. The
+// documentation's polling example has a message's id and check type under the short
+// names.
 type Inner struct {
 	ID        string `json:"id"`
 	Type      string `json:"type"`
@@ -42,12 +43,12 @@ type Inner struct {
 // Names returns the names of the type that the envelope has.
 func (e *Envelope) Names() Names { return Names{e.EventType, e.Type, e.Event} }
 
-// Time returns when the event happened, as far as the envelope says.
+// Time returns when the event happened, or zero if the envelope does not say.
 func (e *Envelope) Time() time.Time {
 	return FirstTime(e.CreatedAt, e.Timestamp, e.OccurredAt)
 }
 
-// adopt takes what the envelope lacks from the payload.
+// adopt fills empty fields of the envelope from the payload.
 func (e *Envelope) adopt(in *Inner) {
 	e.AgentID = cmp.Or(e.AgentID, in.AgentID)
 	e.UserID = cmp.Or(e.UserID, in.UserID)

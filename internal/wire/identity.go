@@ -10,16 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Exact is the texts of a body from which an identity is made. Unlike those of an
+// Exact has the texts of a body from which an identity is made. Unlike those of an
 // Envelope they keep what a decoder would replace, so that two are equal only if
-// they were written so.
+// they were sent as such.
 type Exact struct {
 	EventID, ID, InnerID string
 	AgentID, ProjectID   string
 	Names                Names
 }
 
-// ExactOf reads the texts of a body that was decoded before.
+// ExactOf reads the texts of a body that has been decoded without an error.
 func ExactOf(body []byte) Exact {
 	var w looseLayout
 	if jsonv2.Unmarshal(body, &w, tolerant) != nil {
@@ -62,8 +62,8 @@ func exactScalar(v jsontext.Value) string {
 	return exactText(v)
 }
 
-// PayloadDigest returns a digest of what a body says: of the value under "data" or
-// "payload", else of the body without the fields that name its type. White space,
+// PayloadDigest returns a digest of the content of a body: of the value under "data"
+// or "payload", else of the body without the fields that name its type. White space,
 // the order of keys and the way a text is escaped do not change it.
 func PayloadDigest(body []byte) [sha256.Size]byte {
 	var w looseLayout
@@ -76,7 +76,7 @@ func PayloadDigest(body []byte) [sha256.Size]byte {
 }
 
 // canonical returns a value in a form that does not depend on how it was written.
-// Numbers stay as they are: two that differ beyond a float's precision are two.
+// Numbers stay as they are: two that differ beyond a float's precision differ.
 func canonical(value jsontext.Value) []byte {
 	c := value.Clone()
 	if c.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)) != nil {
@@ -114,12 +114,12 @@ func withoutNames(body []byte) jsontext.Value {
 	return append(out, '}')
 }
 
-// IsPlaceholder reports whether an id is what a sender writes where it has none:
-// many events have it, so it identifies none.
+// IsPlaceholder reports whether an id is what senders write if they have no id, such
+// as "null": many events have it, so it identifies none of them.
 func IsPlaceholder(id string) bool {
 	if len(id) > 0 {
 		if c := id[0] | 0x20; 'a' <= c && c <= 'z' && c != 'n' && c != 'u' {
-			return false // none begins so, and most ids do
+			return false // no placeholder begins like this, and most ids do
 		}
 	}
 	core := strings.Trim(id, "0-+.{} \t\r\n") // the nil UUID is zeros and hyphens

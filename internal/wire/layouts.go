@@ -16,21 +16,21 @@ type layout[P, F any] struct {
 	Flat     flat[F]    `json:",embed"`
 }
 
-// section is a value that knows whether it was there. A pointer would know too,
-// and cost an allocation.
+// section is a value that records whether it was present. A pointer would need an
+// allocation.
 type section[P any] struct {
 	value P
 	there bool
 }
 
-// UnmarshalJSONFrom implements the decoder's interface. A null is not there.
+// UnmarshalJSONFrom implements the decoder's interface. A null counts as absent.
 func (s *section[P]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	s.there = dec.PeekKind() != 'n'
 	return jsonv2.UnmarshalDecode(dec, &s.value)
 }
 
-// flat puts the payload's fields one level deeper than the envelope's, which
-// therefore win where both have a name.
+// flat embeds the payload's fields one level deeper than the envelope's, which
+// therefore win where both have the same name.
 type flat[F any] struct {
 	Fields F `json:",embed"`
 }
@@ -50,7 +50,7 @@ func NewLayouts[T any]() *Layouts[T] {
 	return &Layouts[T]{pool: sync.Pool{New: func() any { return new(layout[nested[T], T]) }}}
 }
 
-// Decode decodes a body into the envelope and the payload, wherever it stands. A
+// Decode decodes a body into the envelope and the payload, in either layout. A
 // value that does not fit leaves its field zero; the JSON names of such fields are
 // returned. The error wraps ErrUndecodable. What Decode sets does not alias body.
 func (l *Layouts[T]) Decode(body []byte, env *Envelope, data *T) (misfit []string, err error) {
@@ -75,7 +75,7 @@ func (l *Layouts[T]) Decode(body []byte, env *Envelope, data *T) (misfit []strin
 }
 
 // DecodeEnvelope decodes the envelope of a body whose payload may be anything, and
-// returns where the payload stands: the value under "data" or "payload", else the
+// returns the payload: the value under "data" or "payload", else the
 // whole body. The value aliases body only where it is the whole body.
 func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string, err error) {
 	var w layout[jsontext.Value, struct{}]
@@ -95,7 +95,7 @@ func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string
 }
 
 // DecodeCustom decodes the payload of a body, as DecodeEnvelope has found it, into
-// a T of which nothing is known. The error wraps ErrMisfit and names the fields.
+// a T of any type. The error wraps ErrMisfit and names the fields.
 func DecodeCustom[T any](content []byte, data *T) error {
 	err := jsonv2.Unmarshal(content, data)
 	if err == nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The second pass through a body. Its JSON is sound but a value is not of the type
-// that was assumed, and an assumption is no reason to refuse a delivery: a number
-// may stand where a string was expected, a string where a number was, and a time
-// may be written in any way. What does not fit all the same leaves its field zero.
+// The second pass through a body. Its JSON is valid but a value does not have the type
+// that was assumed, and an assumption is no reason to refuse a delivery: a number may
+// be sent for a string, a string for a number, and a time in any format. A value that
+// still does not fit leaves its field zero.
 
-// looseLayout is a body of which nothing is assumed but that it is an object.
+// looseLayout is a body of which nothing is assumed except that it is an object.
 type looseLayout struct {
 	EventType  jsontext.Value `json:"event_type"`
 	Type       jsontext.Value `json:"type"`
@@ -123,7 +123,7 @@ func (w *looseLayout) object(body []byte) (object jsontext.Value, isNested bool,
 const maxWraps = 3
 
 // unwrap returns the value that is encoded in a string, or is the only element of
-// an array; another value it returns as it is.
+// an array. It returns any other value unchanged.
 func unwrap(value jsontext.Value) jsontext.Value {
 	for range maxWraps {
 		var inner jsontext.Value
@@ -198,7 +198,7 @@ func adoptFrom(env *Envelope, value jsontext.Value) {
 	env.adopt(&in)
 }
 
-// customError says which fields of a T do not fit, and never with which value.
+// customError names the fields of a T that do not fit, and never their values.
 func customError[T any](reason error, misfit []string) error {
 	typ := reflect.TypeFor[T]()
 	if len(misfit) > 0 {

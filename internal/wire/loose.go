@@ -24,7 +24,7 @@ var tolerant = jsontext.AllowInvalidUTF8(true)
 // loosening decodes one payload and notes what did not fit. It is for one
 // goroutine.
 type loosening struct {
-	custom bool // T is the user's: what is unknown is left to the decoder
+	custom bool // T is the user's: unknown types are left to the decoder
 	misfit []string
 }
 
@@ -65,7 +65,7 @@ func decodesItself(to any) bool {
 	return false
 }
 
-// skip passes over a value that does not fit.
+// skip skips a value that does not fit.
 func (l *loosening) skip(dec *jsontext.Decoder) error {
 	l.add(fieldOf(dec))
 	return dec.SkipValue()
@@ -92,7 +92,7 @@ func dotted(p jsontext.Pointer) string {
 	return strings.Join(names, ".")
 }
 
-// scalar reads a string, a bool, a number or a time, whatever it is written as.
+// scalar reads a string, a bool, a number or a time from any kind of scalar.
 func (l *loosening) scalar(dec *jsontext.Decoder, to reflect.Value) error {
 	if dec.PeekKind() == 'n' {
 		return errors.ErrUnsupported

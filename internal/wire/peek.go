@@ -7,10 +7,10 @@ import "bytes"
 type Peeked struct{ EventType, Type, Event, Project []byte }
 
 // Peek finds the names of the type, and if asked the project, in a body without
-// decoding it, so that the right secret is tried first. It knows nesting and strings
-// and nothing else of JSON: what it returns is a guess that the decoder must confirm.
-// It reports whether it came to the end of what it looked for; if not, nothing that
-// it found may be used. What it returns aliases body.
+// decoding it, so that the right secret is tried first. It understands only nesting
+// and strings of JSON: what it returns is a guess that the decoder must confirm. It
+// reports whether it found what it looked for or the end of the object; if not, its
+// results must not be used. What it returns aliases body.
 func Peek(body []byte, project bool) (p Peeked, ok bool) {
 	s := scanner{body: JSON(body)}
 	if !s.take('{') {
@@ -58,7 +58,7 @@ type scanner struct {
 	at   int
 }
 
-// next returns the next byte that is not white space, without taking it; zero
+// next returns the next byte that is not white space, without consuming it; zero
 // at the end.
 func (s *scanner) next() byte {
 	for ; s.at < len(s.body); s.at++ {
@@ -79,7 +79,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// text takes a string and returns what is between its quotes, and whether that
+// text consumes a string and returns what is between its quotes, and whether that
 // is free of escapes.
 func (s *scanner) text() (inner []byte, plain bool) {
 	if !s.take('"') {

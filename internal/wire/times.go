@@ -29,7 +29,7 @@ var textual = []string{
 	"Mon Jan 02 2006 15:04:05 GMT-0700", "Jan 2, 2006 15:04:05",
 }
 
-// ParseTime reads RFC 3339 and its relatives as databases and languages write them,
+// ParseTime reads RFC 3339 and similar formats of databases and languages,
 // and Unix time in seconds, milli-, micro- or nanoseconds. It reports whether the
 // text is a time.
 func ParseTime(text string) (time.Time, bool) {
@@ -87,8 +87,8 @@ func normal(text string) string {
 	return strings.Replace(date, ",", ".", 1)
 }
 
-// unixTime reads a number of seconds or of a smaller unit, told by its size. Eight
-// digits that are a date are no number.
+// unixTime reads a number of seconds or of a smaller unit, depending on its size.
+// Eight digits that form a date are not a number.
 func unixTime(text string) (time.Time, bool) {
 	n, ok := number(text)
 	if !ok || n <= 0 || n >= 9.2e18 {

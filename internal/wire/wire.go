@@ -1,9 +1,9 @@
 // Package wire reads bodies: from a connection into memory, and from JSON into an
 // envelope and a payload, in one pass for both layouts.
 //
-//	body.go     Read: a body of bounded size, into memory that is used again
+//	body.go     Read: a body of bounded size, into pooled memory
 //	peek.go     Peek: the type and the project, without decoding
-//	envelope.go Envelope and Inner: what stands round a payload
+//	envelope.go Envelope and Inner: the fields around a payload
 //	layouts.go  Layouts: envelope and payload in one pass
 //	lenient.go  the second pass, for a body with a value that does not fit
 //	loose.go    values of an unexpected kind
