@@ -23,7 +23,8 @@ func (w *workers) handle(ctx context.Context, t *taken) {
 		w.postpone(ctx, t, 0, false, t.reason)
 		return
 	}
-	defer func() { <-w.running }()
+	w.begin(t)
+	defer t.free()
 	ctx = context.WithoutCancel(ctx)
 	d, err := t.delivery()
 	if err != nil {
@@ -34,10 +35,11 @@ func (w *workers) handle(ctx context.Context, t *taken) {
 		w.giveUp(ctx, t, d, errors.New(t.reason))
 		return
 	}
-	start := time.Now()
 	run := sonzaihook.ContextWithTimeout(context.WithValue(ctx, takenKey{}, t), w.q.timeout)
 	out := w.hooks.Dispatch(run, d)
-	w.usual.Store((3*w.usual.Load() + int64(time.Since(start))) / 4)
+	if out.Code == sonzaihook.CodeOverloaded {
+		w.strict.Store(true)
+	}
 	w.conclude(ctx, t, d, out)
 }
 
@@ -55,6 +57,23 @@ func (w *workers) turn(ctx context.Context) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// begin says what lets the next delivery begin: that the callbacks of this one are
+// over. Then rows whose "done" is still to be written, or that are still to be
+// settled, share the statement that does it. Where the receiver's WithMaxInFlight
+// counts those that wait for it as well, they are waited for.
+func (w *workers) begin(t *taken) {
+	start := time.Now()
+	t.free = sync.OnceFunc(func() {
+		w.usual.Store((3*w.usual.Load() + int64(time.Since(start))) / 4)
+		<-w.running
+	})
+	t.over = func() {
+		if !w.strict.Load() {
+			t.free()
+		}
+	}
 }
 
 // conclude does with a row what its outcome says.

@@ -23,6 +23,7 @@ func (w *workers) postpone(ctx context.Context, t *taken, after time.Duration, c
 // leave deletes the row of a delivery that is done, if it is still there: CommitTx
 // may have deleted it.
 func (w *workers) leave(ctx context.Context, t *taken) {
+	t.free()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	w.dropClaim(ctx, t)
@@ -34,6 +35,7 @@ func (w *workers) leave(ctx context.Context, t *taken) {
 // settle changes a row that the worker has. If it cannot, the row is due again when
 // its lease ends, and the claim says what became of the delivery.
 func (w *workers) settle(ctx context.Context, t *taken, change func(context.Context, querier) (int64, error)) {
+	t.free()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	w.dropClaim(ctx, t)

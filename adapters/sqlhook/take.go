@@ -217,7 +217,7 @@ func (q *Queue) query(ctx context.Context, on querier, text string, v values) ([
 	defer found.Close()
 	var rows []*taken
 	for found.Next() {
-		t := &taken{queue: q, token: v["token"].([]byte)}
+		t := &taken{queue: q, token: v["token"].([]byte), over: func() {}, free: func() {}}
 		var age int64
 		err := found.Scan(&t.seq, &t.id, &t.meta, &t.body, &t.attempt, &t.enqueued, &age, &t.reason, &t.granted)
 		if err != nil {

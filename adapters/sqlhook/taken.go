@@ -26,6 +26,9 @@ type taken struct {
 	granted    bool   // the key was claimed when the row was taken
 	suspect    bool   // it was taken by itself
 
+	over func() // the callbacks are over and "done" is to be written
+	free func() // the row is to be settled: the next delivery may begin
+
 	left atomic.Bool // the row is gone, in the transaction that made its key done
 
 	mu      sync.Mutex
@@ -113,6 +116,7 @@ func (t *taken) commit(ctx context.Context, s *Store, key, token string, keep ti
 	if t == nil || t.queue.store != s || key != t.id || t.rides() {
 		return false, nil
 	}
+	t.over()
 	left, err := t.queue.commit(ctx, t, token, keep)
 	if left {
 		t.left.Store(true)

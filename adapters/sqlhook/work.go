@@ -61,6 +61,7 @@ type workers struct {
 	running chan struct{} // one element for each delivery that runs
 	inHand  atomic.Int64  // rows that were taken and not settled yet
 	suspect atomic.Bool   // one of them is a suspect
+	strict  atomic.Bool   // the receiver has refused to run as many at once
 	freed   chan struct{} // of capacity one: there is a row less in hand
 	usual   atomic.Int64  // how long a delivery runs of late, in nanoseconds
 	stop    func()
