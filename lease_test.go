@@ -265,6 +265,16 @@ func TestShutdownWaitsForLateCallbacks(t *testing.T) {
 	})
 }
 
+func TestShutdownOfAnIdleReceiverNeedsNoTime(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // the end of the context and the last delivery's may be seen in either order
+		hooks := recorder.New(t, nil, sonzaihook.WithDrainDelay(time.Hour))
+		require.NoError(t, hooks.Shutdown(ended))
+	}
+}
+
 func TestAClockThatIsSetMovesNoLease(t *testing.T) {
 	t.Parallel()
 	for name, jump := range map[string]time.Duration{"forward": 48 * time.Hour, "back": -48 * time.Hour} {

@@ -67,8 +67,8 @@ type MemoryAdded struct {
 	CreatedAt  time.Time `json:"created_at"`
 }
 
-// Breakthrough is the payload of [EventBreakthrough]: an agent has outgrown what
-// it was.
+// Breakthrough is the payload of [EventBreakthrough]: an agent has reached a new level
+// of its personality, which the narrative tells.
 type Breakthrough struct {
 	BreakthroughID      string    `json:"breakthrough_id"`
 	BreakthroughNumber  int       `json:"breakthrough_number"`
@@ -114,8 +114,8 @@ type ScheduledWakeup struct {
 	CreatedAt        time.Time `json:"created_at"`
 }
 
-// Consolidation is the payload of [EventConsolidation]: an agent has slept on
-// its days.
+// Consolidation is the payload of [EventConsolidation]: an agent's memories of a day
+// or a week were summed up.
 type Consolidation struct {
 	Period                 string       `json:"period"` // "daily" or "weekly"
 	DaysProcessed          int          `json:"days_processed"`

@@ -143,8 +143,9 @@ func (r *Receiver) ReceiveProject(ctx context.Context, project string, header ht
 
 // Dispatch handles a delivery that the caller has already authenticated, such as
 // one read from a queue. Body is required. Type and ID are optional; if set, they
-// override what the body says. Dispatch does not change d, and d must not change
-// while it runs.
+// override what the body says. Under [WithHandOff] a delivery whose Source is set, and
+// is not [SourceBroker], is handed off; without a Source it runs. Dispatch does not
+// change d, and d must not change while it runs.
 func (r *Receiver) Dispatch(ctx context.Context, d *Delivery) (out Outcome) {
 	start := r.settings.now()
 	defer r.recovered(ctx, &out, start)
@@ -188,7 +189,8 @@ func (r *Receiver) Types() []EventType { return r.routes.Load().types() }
 // Shutdown lets the deliveries that are running finish; new ones are answered
 // 503 from now on, or from the end of [WithDrainDelay] on, so that the platform sends
 // them again. It returns nil when the last has ended, or the cause of ctx if that ends
-// first. Call it before http.Server.Shutdown.
+// while one runs; a drain delay that ctx cuts short is no error. Call it before
+// http.Server.Shutdown.
 func (r *Receiver) Shutdown(ctx context.Context) error {
 	r.draining.Store(true)
 	if delay := r.settings.drainDelay; delay > 0 && !r.runner.ShuttingDown() {

@@ -76,16 +76,23 @@ func (g *gate) isClosed() bool {
 	return g.closed
 }
 
-// close refuses everything from now on and waits until all have left.
+// close refuses everything from now on and waits until all have left, or until ctx
+// ends. Where all have left already it does not matter that ctx has ended.
 func (g *gate) close(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true
 	g.check()
 	g.mu.Unlock()
+	idle := g.idle.channel()
 	select {
-	case <-g.idle.channel():
+	case <-idle:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-idle:
+		return nil
+	default:
 		return context.Cause(ctx)
 	}
 }
