@@ -72,18 +72,20 @@ func TestEachFlawIsFoundOut(t *testing.T) {
 		flaw     Flaw
 		database string
 		queue    bool
+		kills    int
 		point    string // where a kill shows it
 		found    func(Report) int
 	}{
-		{MarksFirst, "sqlite", false, beforeWrite, func(r Report) int { return r.Lost }},
-		{CommitsOutside, "sqlite", false, afterWrite, func(r Report) int { return r.Doubled }},
-		{WithoutFence, "postgres", false, beforeCommit, func(r Report) int { return r.Doubled }},
-		{CommitsOutside, "postgres", true, beforeCommit, func(r Report) int { return r.Doubled }},
-		{AnswersEarly, "sqlite", true, afterAnswer, func(r Report) int { return r.Lost }},
+		{MarksFirst, "sqlite", false, 12, beforeWrite, func(r Report) int { return r.Lost }},
+		{CommitsOutside, "sqlite", false, 12, afterWrite, func(r Report) int { return r.Doubled }},
+		// A killed holder commits nothing: what shows this one is a run that outlives its lease.
+		{WithoutFence, "postgres", false, 0, "", func(r Report) int { return r.Doubled }},
+		{CommitsOutside, "postgres", true, 12, beforeCommit, func(r Report) int { return r.Doubled }},
+		{AnswersEarly, "sqlite", true, 12, afterAnswer, func(r Report) int { return r.Lost }},
 	} {
 		t.Run(fmt.Sprint(test.flaw, ", queue ", test.queue), func(t *testing.T) {
 			c := short(t, test.database, test.queue)
-			c.Flaw, c.Points, c.Events, c.Kills, c.Freezes, c.Crashes = test.flaw, []string{test.point}, 150, 12, 2, 0
+			c.Flaw, c.Points, c.Events, c.Kills, c.Freezes, c.Crashes = test.flaw, []string{test.point}, 150, test.kills, 2, 0
 			if test.flaw == AnswersEarly {
 				c.Copies = 1 // another copy would be queued
 			}
