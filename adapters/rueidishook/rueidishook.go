@@ -12,9 +12,9 @@
 // with either share one server and recognise each other's deliveries. rueidis sends
 // the calls that wait together over few connections. With dozens of deliveries at a
 // time it handles nearly twice as many as a client that sends each call by itself,
-// with one at a time fewer. Each identity is one key, each call one round trip, and
-// an accepted delivery makes two calls: claim and commit. It is tested with Redis 7;
-// a single node, Sentinel and Cluster all do.
+// with one at a time fewer. Each identity is one key, and an accepted delivery makes
+// two calls of one round trip: claim and commit. It is tested with Redis 7; a
+// single node, Sentinel and Cluster all do.
 //
 // # Settings of the client
 //
@@ -110,11 +110,12 @@ func New(client rueidis.Client, options ...Option) (*Store, error) {
 	}
 	s := &Store{client: client}
 	s.await = redisscript.Await(s.send)
-	s.scripts = redisscript.NewStore("rueidishook", c.prefix, c.keep, s.run)
+	s.scripts = redisscript.NewStore("rueidishook", c.prefix, c.keep, true, s.run)
 	return s, nil
 }
 
-// Claim implements sonzaihook.Store in one round trip.
+// Claim implements sonzaihook.Store in one round trip. A claim that is renewed takes
+// two, and so does the first call to a server that is older than Redis 7.
 func (s *Store) Claim(ctx context.Context, key, token string, lease time.Duration) (sonzaihook.State, error) {
 	return s.scripts.Claim(ctx, key, token, lease)
 }
@@ -152,6 +153,14 @@ func (s *Store) run(ctx context.Context, script, key string, args ...string) (in
 }
 
 func (s *Store) send(ctx context.Context, script, key string, args ...string) (int64, error) {
+	if script == redisscript.SetOrGet {
+		set := s.client.B().Arbitrary("SET").Keys(key).Args(args[0], "NX", "GET", "PX", args[1]).Build()
+		value, err := s.client.Do(undated{ctx}, set.ToRetryable()).ToString()
+		if rueidis.IsRedisNil(err) {
+			return redisscript.Found("", false, args[0]), nil
+		}
+		return redisscript.Found(value, true, args[0]), err
+	}
 	eval := s.client.B().Eval().Script(script).Numkeys(1).Key(key).Arg(args...).Build()
 	return s.client.Do(undated{ctx}, eval.ToRetryable()).AsInt64()
 }

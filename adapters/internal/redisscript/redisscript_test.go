@@ -71,10 +71,76 @@ func TestLengthsOfTimeAreWholeMillisecondsAndNeverZero(t *testing.T) {
 
 func TestAnAnswerThatNoScriptGivesIsAnError(t *testing.T) {
 	t.Parallel()
-	store := NewStore("hook", "", 0, func(context.Context, string, string, ...string) (int64, error) { return 7, nil })
+	store := NewStore("hook", "", 0, false, func(context.Context, string, string, ...string) (int64, error) { return 7, nil })
 	_, err := store.Claim(t.Context(), "k", "a", time.Second)
 	require.ErrorContains(t, err, "hook: claim: unexpected answer 7")
 	require.ErrorIs(t, store.Commit(t.Context(), "k", "a", time.Second), sonzaihook.ErrLeaseLost)
+}
+
+func TestAClaimThatSetDecidesNeedsNoScript(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		value string
+		there bool
+		want  sonzaihook.State
+		calls []string
+	}{
+		{"no claim", "", false, sonzaihook.Claimed, []string{SetOrGet}},
+		{"a claim of another holder", ":b", true, sonzaihook.InFlight, []string{SetOrGet}},
+		{"a claim of this holder, which the script extends", ":a", true, sonzaihook.Claimed, []string{SetOrGet, claimScript}},
+		{"done", "done", true, sonzaihook.Done, []string{SetOrGet}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var calls []string
+			store := NewStore("hook", "", 0, true, func(_ context.Context, script, _ string, args ...string) (int64, error) {
+				calls = append(calls, script)
+				require.Equal(t, []string{":a", "1000"}, args)
+				if script == SetOrGet {
+					return Found(test.value, test.there, args[0]), nil
+				}
+				return granted, nil
+			})
+			state, err := store.Claim(t.Context(), "k", "a", time.Second)
+			require.NoError(t, err)
+			require.Equal(t, test.want, state)
+			require.Equal(t, test.calls, calls)
+		})
+	}
+}
+
+func TestAServerBeforeRedis7IsAskedWithTheScriptAlone(t *testing.T) {
+	t.Parallel()
+	var sets, scripts int
+	store := NewStore("hook", "", 0, true, func(_ context.Context, script, _ string, _ ...string) (int64, error) {
+		if script == SetOrGet {
+			sets++
+			return 0, errors.New("ERR syntax error")
+		}
+		scripts++
+		return granted, nil
+	})
+	for range 3 {
+		state, err := store.Claim(t.Context(), "k", "a", time.Second)
+		require.NoError(t, err)
+		require.Equal(t, sonzaihook.Claimed, state)
+	}
+	require.Equal(t, 1, sets)
+	require.Equal(t, 3, scripts)
+}
+
+func TestAnErrorOfSetIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("OOM command not allowed when used memory > 'maxmemory'")
+	store := NewStore("hook", "", 0, true, func(_ context.Context, script, _ string, _ ...string) (int64, error) {
+		require.Equal(t, SetOrGet, script)
+		return 0, failure
+	})
+	for range 2 {
+		_, err := store.Claim(t.Context(), "k", "a", time.Second)
+		require.ErrorIs(t, err, failure)
+	}
 }
 
 func TestAwaitReturnsWhatTheClientReturns(t *testing.T) {

@@ -13,7 +13,13 @@ const (
 	granted = 1
 	held    = 2
 	done    = 3
+	own     = 4 // no script answers it: SetOrGet found the holder's own claim
 )
+
+// SetOrGet stands for the command SET with NX, GET and PX, in place of a script: its
+// arguments are the value and the time to live in milliseconds. It does in one command
+// what claimScript does with a key that is not there, or that another holder has.
+const SetOrGet = "SET NX GET PX"
 
 // claimScript: ARGV is the holder and the lease in milliseconds.
 const claimScript = `local v = redis.call('GET', KEYS[1])
