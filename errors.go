@@ -54,7 +54,7 @@ var (
 	ErrBodyTooLarge = errors.New("sonzaihook: body too large")
 	// ErrUnsupportedMediaType: the content type is not JSON, or the body has a
 	// content encoding.
-	ErrUnsupportedMediaType = errors.New("sonzaihook: unsupported media type")
+	ErrUnsupportedMediaType = wire.ErrUnsupportedMediaType
 	// ErrBodyConsumed: something read the body before the receiver did.
 	ErrBodyConsumed = errors.New("sonzaihook: body consumed before the receiver")
 	// ErrBodyUnreadable: the connection broke while the body was read.

@@ -24,7 +24,7 @@ import (
 // is empty for a body that cannot be decoded.
 func IdentityOf(d *Delivery) (id string, named bool) {
 	if d.ID != "" {
-		return shortened(d.ID), true
+		return wire.Shorten(d.ID), true
 	}
 	m := &message{body: wire.JSON(d.Body)}
 	if !wire.IsObject(m.body) {
@@ -39,14 +39,14 @@ func IdentityOf(d *Delivery) (id string, named bool) {
 		own.Type = EventWakeup
 	}
 	id, named = identity(&own, m)
-	return shortened(id), named
+	return wire.Shorten(id), named
 }
 
 // identity returns the identity of a delivery by default.
 func identity(d *Delivery, m *message) (id string, named bool) {
 	env, typ := &m.env, string(d.Type)
 	if !env.Loose && !wire.IsPlaceholder(env.EventID) { // most events
-		return join(cmp.Or(d.Project, env.ProjectID), typ, env.AgentID, "event:", env.EventID), true
+		return wire.Key(cmp.Or(d.Project, env.ProjectID), typ, env.AgentID, "event:", env.EventID), true
 	}
 	is := wire.Exact{
 		EventID: env.EventID, ID: env.ID, InnerID: env.Inner.ID,
@@ -60,15 +60,15 @@ func identity(d *Delivery, m *message) (id string, named bool) {
 	}
 	project := cmp.Or(d.Project, is.ProjectID)
 	if !wire.IsPlaceholder(is.EventID) {
-		return join(project, typ, is.AgentID, "event:", is.EventID), true
+		return wire.Key(project, typ, is.AgentID, "event:", is.EventID), true
 	}
 	for _, name := range []string{is.ID, is.InnerID, naturalKey(d.Type, m)} {
 		if !wire.IsPlaceholder(name) {
 			said := wire.PayloadDigest(m.body)
-			return join(project, typ, is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
+			return wire.Key(project, typ, is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
 		}
 	}
-	return join(project, typ, is.AgentID, "signed:", signedDigest(d)), false
+	return wire.Key(project, typ, is.AgentID, "signed:", signedDigest(d)), false
 }
 
 // signedDigest returns a digest of what was signed: the time and the body.
@@ -85,30 +85,6 @@ func signedDigest(d *Delivery) string {
 	signed.Write(d.Body)
 	return hex.EncodeToString(signed.Sum(nil))
 }
-
-// join joins the parts of an identity so that no part can look like another: a
-// slash stands only between two of them.
-func join(project, typ, agent, kind, id string) string {
-	return escaped(project) + "/" + escaped(typ) + "/" + escaped(agent) + "/" + kind + escaped(id)
-}
-
-// escaped returns a part of an identity without slashes.
-func escaped(part string) string {
-	for i := range len(part) {
-		if !plainByte[part[i]] {
-			return url.PathEscape(part)
-		}
-	}
-	return part
-}
-
-// plainByte has the bytes that url.PathEscape leaves as they are in every place.
-var plainByte = func() (plain [256]bool) {
-	for _, b := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~") {
-		plain[b] = true
-	}
-	return plain
-}()
 
 // NaturalIdentity is an identity for [WithIdentity] that prefers the type and the
 // natural key ("agent.message:msg_1") to the envelope's event id, with the project
@@ -145,16 +121,4 @@ func naturalKey(t EventType, m *message) string {
 		return ""
 	}
 	return m.key
-}
-
-// maxIdentity bounds a key in a store; a longer identity is replaced by its digest.
-const maxIdentity = 200
-
-// shortened returns an identity that fits a store.
-func shortened(id string) string {
-	if len(id) <= maxIdentity {
-		return id
-	}
-	sum := sha256.Sum256([]byte(id))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }

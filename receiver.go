@@ -13,8 +13,7 @@
 //	inbound.go      what flows: a delivery and what is known of it
 //	request.go      method, media type, Authorization, the signature's time; the body
 //	verify.go       the signature by itself
-//	secrets.go      which secret may sign what; projects; rotation (secretset.go: reading them,
-//	                fleet.go: telling other instances)
+//	secrets.go      which secret may sign what; projects; rotation (secretset.go: their type)
 //	resolve.go      which event it is, and whether it is valid (identity.go: whether it is a copy)
 //	decode.go       from a body to an event (events.go, payloads.go: the structs)
 //	documented.go   the table of the documented event types
@@ -66,8 +65,8 @@ type Receiver struct {
 	routes    snapshot.Of[routeTable]
 	observers snapshot.Of[[]func(context.Context, Outcome)]
 	runner    once.Runner
-	fleet     fleet
-	draining  atomic.Bool // Shutdown was called
+	rotations once.Announcements // to instances on the same store
+	draining  atomic.Bool        // Shutdown was called
 }
 
 var _ http.Handler = (*Receiver)(nil)
@@ -99,8 +98,8 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 		r.runner.Claims = once.Claims{Store: engineStore{s.store}, Local: isLocal(s.store), Lease: s.lease, Keep: retention}
 	}
 	if s.store != nil && !r.runner.Claims.Local {
-		r.fleet = fleet{&r.runner.Claims}
-		r.keys.Fleet, r.keys.Expects = signature.NewFleet(r.fleet.look), r.expects
+		r.rotations = once.Announcements{Claims: &r.runner.Claims, Settle: 2 * signature.LookEvery}
+		r.keys.Fleet, r.keys.Expects = signature.NewFleet(r.rotates), r.expects
 	}
 	if m, ok := s.store.(*memoryStore); ok {
 		m.logTo(s.report)
@@ -194,7 +193,7 @@ func (r *Receiver) Types() []EventType { return r.routes.Load().types() }
 func (r *Receiver) Shutdown(ctx context.Context) error {
 	r.draining.Store(true)
 	if delay := r.settings.drainDelay; delay > 0 && !r.runner.ShuttingDown() {
-		_ = sleep(ctx, delay)
+		_ = once.Sleep(ctx, delay)
 	}
 	return r.runner.Shutdown(ctx)
 }

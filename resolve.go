@@ -153,7 +153,7 @@ func (s *settings) identify(in *inbound, expected EventType, m *message) error {
 			}
 		}
 	}
-	d.ID = shortened(d.ID)
+	d.ID = wire.Shorten(d.ID)
 	in.about.typ, in.about.id = d.Type, d.ID
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
@@ -73,6 +74,15 @@ func (r *Receiver) NotifyAwaited(c chan<- struct{}) (stop func()) { return r.ten
 // HasSecret reports whether the registration of that name, or [AnyEvent], has a
 // secret that is valid now.
 func (r *Receiver) HasSecret(name EventType) bool { return r.tenant().HasSecret(name) }
+
+// rotates reports whether another instance rotates a secret for a type.
+func (r *Receiver) rotates(ctx context.Context, project, typ string) (bool, error) {
+	return r.rotations.Look(ctx, rotationKey(project, typ))
+}
+
+func rotationKey(project, typ string) string {
+	return "sonzaihook.rotation/" + url.PathEscape(project) + "/" + url.PathEscape(typ)
+}
 
 // expects reports whether there is a callback for a type, or it is documented.
 func (r *Receiver) expects(typ string) bool {
@@ -165,9 +175,10 @@ func (p *Project) RotateFrom(ctx context.Context, name EventType, grace time.Dur
 	if err := checkRotation(name, grace); err != nil {
 		return err
 	}
-	typ := string(canonical(name))
-	if err := p.r.fleet.announce(ctx, p.id, typ); err != nil {
-		return err
+	typ := typeOf(name)
+	key := rotationKey(p.id, typ)
+	if err := p.r.rotations.Announce(ctx, key); err != nil {
+		return fmt.Errorf("sonzaihook: the rotation could not be announced: %w", err)
 	}
 	p.scope.Await(typ, +1)
 	defer p.scope.Await(typ, -1)
@@ -175,7 +186,7 @@ func (p *Project) RotateFrom(ctx context.Context, name EventType, grace time.Dur
 	if err != nil {
 		return err
 	}
-	p.r.fleet.stand(ctx, p.id, typ)
+	p.r.rotations.Extend(ctx, key)
 	return p.install(name, secret, grace)
 }
 
@@ -197,7 +208,7 @@ func (p *Project) NotifyAwaited(c chan<- struct{}) (stop func()) { return p.scop
 // HasSecret reports whether a registration of the project has a secret that is valid
 // now, see [Receiver.HasSecret].
 func (p *Project) HasSecret(name EventType) bool {
-	return p.scope.Has(string(name), string(canonical(name)), p.r.settings.now())
+	return p.scope.Has(string(name), typeOf(name), p.r.settings.now())
 }
 
 // Types is [Receiver.Types]: the callbacks are the receiver's.

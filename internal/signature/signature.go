@@ -4,6 +4,7 @@
 //	header.go   Header: parse "t=…,v1=…", and compare its time with now
 //	mac.go      Verify, Sign, SignAll: the MAC of one secret
 //	secret.go   CheckSecret: what a secret may not be
+//	read.go     ReadDir, ReadEnv: secrets from files and variables
 //	ring.go     Ring: the secrets of one project, by registration; rotation
 //	keyring.go  Keyring: the rings of a tenant and its projects
 //	source.go   Source: asking for the secrets of projects (sourced.go: one project, lru.go, limits.go)

@@ -1,6 +1,7 @@
 // Package wire reads bodies: from a connection into memory, and from JSON into an
 // envelope and a payload, in one pass for both layouts.
 //
+//	media.go    CheckMedia: whether the headers say that a body is JSON
 //	body.go     Read: a body of bounded size, into pooled memory
 //	peek.go     Peek: the type and the project, without decoding
 //	envelope.go Envelope and Inner: the fields around a payload
@@ -8,7 +9,8 @@
 //	lenient.go  the second pass, for a body with a value that does not fit
 //	loose.go    values of an unexpected kind
 //	times.go    times as databases and languages write them
-//	identity.go Payload: the part of a body that makes two events the same
+//	identity.go PayloadDigest: the part of a body that makes two events the same
+//	key.go      Key: the parts of an identity in one text
 //
 // It knows JSON and layouts, and no event type.
 package wire
@@ -27,6 +29,8 @@ import (
 var (
 	ErrUndecodable = errors.New("sonzaihook: undecodable body")
 	ErrMisfit      = errors.New("sonzaihook: payload does not fit")
+
+	ErrUnsupportedMediaType = errors.New("sonzaihook: unsupported media type")
 )
 
 // byteOrderMark may stand before a body. It is signed with it and means nothing.
