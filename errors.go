@@ -18,7 +18,7 @@ var (
 	ErrMissingSignature = signature.ErrMissing
 	// ErrMalformedSignature: the header does not have the documented form.
 	ErrMalformedSignature = signature.ErrMalformed
-	// ErrSignatureMismatch: no configured secret made this signature.
+	// ErrSignatureMismatch: the signature was not made with any of the secrets.
 	ErrSignatureMismatch = signature.ErrMismatch
 	// ErrTimestampOutsideTolerance: the signature is too old or too new.
 	ErrTimestampOutsideTolerance = signature.ErrTimestamp
@@ -34,8 +34,8 @@ var (
 
 // The signature cannot be checked yet; all are answered 503.
 var (
-	// ErrSecretAwaited: no configured secret made this signature, but a rotation is
-	// in progress, see [Receiver.RotateFrom].
+	// ErrSecretAwaited: the signature was not made with any of the secrets, but a
+	// rotation is in progress, see [Receiver.RotateFrom].
 	ErrSecretAwaited = signature.ErrAwaited
 	// ErrSecretSource: the function of [WithSecretSource] failed, and no known
 	// secret made this signature.
@@ -70,7 +70,7 @@ var (
 	ErrMisfit = wire.ErrMisfit
 	// ErrInvalid: the [Validator] refused the event.
 	ErrInvalid = errors.New("sonzaihook: invalid event")
-	// ErrPanicked: user code panicked.
+	// ErrPanicked: a callback, or another function of the user's, panicked.
 	ErrPanicked = errors.New("sonzaihook: callback panicked")
 	// ErrHandlerTimeout: a callback ran past [WithHandlerTimeout]. It is also
 	// the cause of the context that the callback was given.

@@ -116,9 +116,9 @@ func WithHandlerTimeout(d time.Duration) Option {
 	return func(s *settings) { s.handlerTimeout = d }
 }
 
-// WithSecretSource sets where the secrets of projects come from that
-// [Receiver.Project] was not given. source returns the secrets of one project, or an
-// error that wraps [ErrUnknownProject]. It is called concurrently, in a goroutine
+// WithSecretSource sets a function that returns the secrets of a project for which
+// [Receiver.Project] was given none. source returns an error that wraps
+// [ErrUnknownProject] for a project that does not exist. It is called concurrently, in a goroutine
 // that outlives the delivery that asked, with a context that ends after a second; a
 // call that has not returned by then, or that panics, has failed. Deliveries of one
 // project that arrive at the same time share one call.

@@ -100,18 +100,18 @@ func WithClock(now func() time.Time) Option {
 	return func(s *settings) { s.now, s.timeless = now, now == nil }
 }
 
-// Faults are the faults of a simulated platform that the page can switch. Its
-// methods are called concurrently.
+// Faults lists and switches the faults of a simulated platform. Its methods are called
+// concurrently.
 type Faults interface {
-	// List returns what can be switched, in the order in which it is shown.
+	// List returns all faults, in the order in which the page shows them.
 	List() []Fault
 	// Switch turns a fault on or off. An unknown name is an error.
 	Switch(name string, on bool) error
 }
 
-// Fault is one thing that can go wrong.
+// Fault is a fault that the page can turn on and off.
 type Fault struct {
-	Name        string // short, the same each time: "drop-answer"
+	Name        string // short and constant: "drop-answer"
 	Description string // a sentence
 	On          bool
 }

@@ -15,8 +15,8 @@ import (
 // in it, and how long the oldest of them has waited, zero where none does. The
 // function is called whenever metrics are collected, possibly concurrently, with
 // the context of the collection; after an error the queue is left out of that
-// collection. It is the caller's choice to keep an answer for a while where asking
-// is dear.
+// collection. Where counting is expensive the function should keep its answer for a
+// while.
 //
 // The name stands in the attribute queue, so it must be one of a few. ObserveQueue
 // returns what ends the reports, or an error that wraps sonzaihook.ErrInvalidOption

@@ -71,8 +71,8 @@ func (q *Queue) Enqueue(ctx context.Context, d *sonzaihook.Delivery) error {
 	return nil
 }
 
-// EnqueueTx puts a delivery in in a transaction of the caller's. Workers see it
-// when that is committed, those of this process when they next look.
+// EnqueueTx puts a delivery into the queue in a transaction of the caller's, which the
+// caller commits. Workers see it after that, when they next look, see [WithPoll].
 func (q *Queue) EnqueueTx(ctx context.Context, tx Execer, d *sonzaihook.Delivery) error {
 	r, err := q.row(d)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // ErrNoItem means that a queue has no delivery of an identity.
 var ErrNoItem = errors.New("sqlhook: no such delivery in the queue")
 
-// Item is a delivery in a queue, as one sees it who looks at the queue.
+// Item describes a delivery in a queue.
 type Item struct {
 	Seq        int64 // the order in which they were enqueued
 	ID         string
@@ -24,13 +24,13 @@ type Item struct {
 	Source     sonzaihook.Source // how it reached the receiver
 	SignedAt   time.Time         // zero where it is not known
 	EnqueuedAt time.Time
-	Due        time.Time // when it is tried next; of a dead one when it is deleted
+	Due        time.Time // when it is tried next; if dead, when it is deleted
 	Attempts   int
-	Running    bool // a worker has it; Due is when its lease ends
+	Running    bool // a worker has taken it; Due is when its lease ends
 	Dead       bool
-	Reason     string // why the last attempt failed, or it is dead
+	Reason     string // why the last attempt failed, or why it is dead
 	Size       int    // of the body, in bytes
-	Body       []byte // of Show alone; personal data
+	Body       []byte // set by Show alone; personal data
 }
 
 // String names the item without its content.
@@ -39,14 +39,14 @@ func (i Item) String() string { return string(i.Type) + " " + i.ID }
 // GoString is String, so that no verb prints the body by accident.
 func (i Item) GoString() string { return i.String() }
 
-// Stats says how a queue is.
+// Stats is the number of deliveries in a queue, by state.
 type Stats struct {
 	Waiting int // not dead, and not running
-	Due     int // of those waiting, the ones that are due
+	Due     int // those among Waiting that are due
 	Running int
 	Dead    int
-	// Oldest is how long the oldest that is not dead has been in the queue; zero
-	// where there is none.
+	// Oldest is how long the oldest delivery that is not dead has been in the queue;
+	// zero if there is none.
 	Oldest time.Duration
 }
 
@@ -171,9 +171,9 @@ func scanItem(row interface{ Scan(...any) error }, more ...any) (Item, error) {
 	return i, nil
 }
 
-// Retry makes a delivery due at once: a dead one is alive again and has all its
-// attempts, one that waits keeps those it had. One that runs is left alone. The
-// error wraps [ErrNoItem] if there is none that could be.
+// Retry makes a delivery due at once. A dead delivery starts again with all its
+// attempts; a waiting one keeps the number of those it had. A running one is not
+// changed. The error wraps [ErrNoItem] if no waiting or dead delivery has that ID.
 func (q *Queue) Retry(ctx context.Context, id string) error {
 	n, err := q.change(ctx, "retry", retryText+" AND id = @id", values{"id": sqlclaim.Bytes(id), "none": []byte{}})
 	if err == nil && n == 0 {
@@ -183,7 +183,8 @@ func (q *Queue) Retry(ctx context.Context, id string) error {
 	return err
 }
 
-// RetryDead makes all dead deliveries of a queue alive again, and returns how many.
+// RetryDead makes all dead deliveries of a queue due at once, with all their attempts,
+// and returns how many there were.
 func (q *Queue) RetryDead(ctx context.Context) (int64, error) {
 	n, err := q.change(ctx, "retry", retryText+" AND state = 1", values{"none": []byte{}})
 	q.notify()
@@ -197,8 +198,8 @@ UPDATE sonzaihook_queue SET
   enqueued = CASE WHEN state = 1 THEN {now} ELSE enqueued END, token = @none, state = 0
 WHERE namespace = @namespace AND queue = @queue AND (token = @none OR due <= {now})`
 
-// Drop deletes a delivery, dead or waiting. One that runs is left alone. The error
-// wraps [ErrNoItem] if there is none that could be.
+// Drop deletes a delivery that is dead or waiting. A running one is not changed. The
+// error wraps [ErrNoItem] if no waiting or dead delivery has that ID.
 func (q *Queue) Drop(ctx context.Context, id string) error {
 	n, err := q.change(ctx, "drop", "DELETE FROM sonzaihook_queue WHERE namespace = @namespace AND queue = @queue AND (token = @none OR due <= {now}) AND id = @id",
 		values{"id": sqlclaim.Bytes(id), "none": []byte{}})

@@ -9,8 +9,8 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 )
 
-// Queue is a durable queue of deliveries in the store's database. A receiver puts
-// in what it has verified and decoded, and workers run the callbacks:
+// Queue is a durable queue of deliveries in the store's database. A receiver enqueues
+// what it has verified and decoded, and workers run the callbacks:
 //
 //	queue := store.Queue("sonzai")
 //	hooks, err := sonzaihook.New(secrets, sonzaihook.WithStore(store), sonzaihook.WithHandOff(queue.Enqueue))
@@ -26,7 +26,7 @@ import (
 type Queue struct {
 	store *Store
 	name  []byte
-	err   error // an option that it cannot have
+	err   error // an invalid option
 
 	workers     int
 	lease       time.Duration
@@ -49,30 +49,30 @@ type Queue struct {
 
 // The defaults of the options of a queue.
 const (
-	DefaultWorkers    = 8
-	DefaultQueueLease = 30 * time.Second
-	DefaultPoll       = time.Second
-	DefaultRunTimeout = 5 * time.Minute
-	DefaultAttempts   = 12
-	DefaultMaxAge     = 72 * time.Hour
-	DefaultRetention  = 14 * 24 * time.Hour
+	DefaultWorkers    = 8                   // of WithWorkers
+	DefaultQueueLease = 30 * time.Second    // of WithQueueLease
+	DefaultPoll       = time.Second         // of WithPoll
+	DefaultRunTimeout = 5 * time.Minute     // of WithRunTimeout
+	DefaultAttempts   = 12                  // of WithAttempts
+	DefaultMaxAge     = 72 * time.Hour      // of WithMaxAge
+	DefaultRetention  = 14 * 24 * time.Hour // of WithRetention
 )
 
 // QueueOption changes how a [Queue] works.
 type QueueOption func(*Queue)
 
-// WithWorkers sets how many deliveries one call of Run has running at once. The
-// default is 8; it must be positive.
+// WithWorkers sets how many deliveries one call of Run runs at once. The default is
+// 8; it must be positive.
 func WithWorkers(n int) QueueOption { return func(q *Queue) { q.workers = n } }
 
-// WithQueueLease sets for how long a worker has a delivery if it does not renew
-// it, which it does every third of it. It is how long the deliveries of a worker
-// that died wait. The default is 30 seconds; it must be a second at least.
+// WithQueueLease sets how long a worker's lease of a delivery is. Workers renew their
+// leases every third of that time; the deliveries of a worker that died wait until
+// their leases end. The default is 30 seconds; it must be at least a second.
 func WithQueueLease(d time.Duration) QueueOption { return func(q *Queue) { q.lease = d } }
 
-// WithPoll sets how often Run looks for deliveries that other processes put in, or
-// that became due. What this process puts in it sees at once. The default is a
-// second; it must be positive.
+// WithPoll sets how often Run looks for deliveries that other processes enqueued, or
+// that became due. Deliveries that this process enqueues are seen at once. The default
+// is a second; it must be positive.
 func WithPoll(d time.Duration) QueueOption { return func(q *Queue) { q.poll = d } }
 
 // WithRunTimeout sets how long the callbacks of one delivery may run, in place of
@@ -80,9 +80,9 @@ func WithPoll(d time.Duration) QueueOption { return func(q *Queue) { q.poll = d 
 // negative value is refused.
 func WithRunTimeout(d time.Duration) QueueOption { return func(q *Queue) { q.timeout = d } }
 
-// WithAttempts sets how often a delivery is tried before it is dead. What a
-// callback asks to have tried later, and what found another at work, is no attempt;
-// a worker that dies is one. The default is 12; it must be positive.
+// WithAttempts sets how often a delivery is tried before it is dead. A run that ends
+// with sonzaihook.RetryAfter, or that finds a copy running, does not count as an
+// attempt; a worker that dies does. The default is 12; it must be positive.
 func WithAttempts(n int) QueueOption { return func(q *Queue) { q.attempts = n } }
 
 // WithBackoff sets the wait after the first failure, which doubles with each one up
@@ -101,11 +101,11 @@ func WithMaxAge(d time.Duration) QueueOption { return func(q *Queue) { q.maxAge 
 // positive.
 func WithRetention(d time.Duration) QueueOption { return func(q *Queue) { q.retention = d } }
 
-// WithMaxBacklog sets how many deliveries may wait. Enqueue refuses one more with
-// [ErrQueueFull], which is answered 503, and the platform sends it again. With
-// several receivers it is what each finds when it last looked, some tenths of a
-// second ago. EnqueueTx does not look. The default, 0, sets no bound, and a negative
-// value is refused.
+// WithMaxBacklog sets how many deliveries may wait. Enqueue refuses further ones with
+// [ErrQueueFull], which is answered 503, and the platform sends them again. Several
+// receivers may exceed it together by what they enqueue in some tenths of a second,
+// because each counts no more often than that. EnqueueTx does not check it. The
+// default, 0, sets no bound, and a negative value is refused.
 func WithMaxBacklog(n int) QueueOption { return func(q *Queue) { q.maxBacklog = n } }
 
 // WithOrder makes deliveries with the same key run one at a time, in the order in
@@ -116,10 +116,10 @@ func WithOrder(key func(*sonzaihook.Delivery) string) QueueOption {
 	return func(q *Queue) { q.order = key }
 }
 
-// Queue returns the queue of a name, of 64 bytes at most, in the store's namespace.
-// It does not connect. Call it once for each name: what one Queue puts in its own
-// Run sees at once. An option with an impossible value makes every method return an
-// error that wraps sonzaihook.ErrInvalidOption.
+// Queue returns the queue with a name of at most 64 bytes in the store's namespace. It
+// does not connect. Call it once for each name: Run sees at once only what the same
+// Queue has enqueued. With an invalid option every method returns an error that wraps
+// sonzaihook.ErrInvalidOption.
 func (s *Store) Queue(name string, options ...QueueOption) *Queue {
 	q := &Queue{
 		store: s, name: append([]byte{}, name...), workers: DefaultWorkers, lease: DefaultQueueLease,

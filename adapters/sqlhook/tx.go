@@ -28,8 +28,8 @@ import (
 // platform's retry finds out. ErrLeaseLost means that another has done the delivery
 // or holds it, and that nothing was written.
 //
-// opts are those of sql.DB.BeginTx, and may be nil. Every isolation level does;
-// under a strict one the database may refuse to commit, which is answered 500.
+// opts are those of sql.DB.BeginTx, and may be nil. Any isolation level works; under a
+// strict one the database may refuse to commit, which is answered 500.
 func (s *Store) InTx(opts *sql.TxOptions) func(sonzaihook.Handler) sonzaihook.Handler {
 	return func(next sonzaihook.Handler) sonzaihook.Handler {
 		return func(ctx context.Context, d *sonzaihook.Delivery) error {
