@@ -67,6 +67,21 @@ func TestThereIsOneRowForEachEventThatWasQueued(t *testing.T) {
 	}
 }
 
+func TestAnEventThatKillsItsWorkerIsGivenUpAndCostsNoOther(t *testing.T) {
+	for _, database := range queued {
+		t.Run(database, func(t *testing.T) {
+			c := short(t, database, true)
+			c.Events, c.Poison, c.Kills, c.Freezes, c.Crashes = 120, 2, 0, 0, 0
+			r := run(t, c)
+			t.Logf("%+v", r)
+			require.NoError(t, r.Held())
+			require.Equal(t, r.Events-c.Poison, r.Rows)
+			require.Equal(t, c.Poison, r.Dead)
+			require.NotEmpty(t, r.Kills)
+		})
+	}
+}
+
 func TestEachFlawIsFoundOut(t *testing.T) {
 	for _, test := range []struct {
 		flaw     Flaw

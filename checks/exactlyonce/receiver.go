@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,6 +42,9 @@ const (
 	afterAnswer   = "killed after the answer"
 )
 
+// poisonAttempts is how often an event that kills its process is tried.
+const poisonAttempts = 4
+
 func points(queue bool) []string {
 	run := []string{beforeClaim, afterClaim, beforeWrite, afterWrite, beforeCommit, afterCommit, beforeAnswer, afterAnswer}
 	if queue {
@@ -56,6 +60,7 @@ type orders struct {
 	Lease    time.Duration `json:"lease"`
 	Queue    bool          `json:"queue"`
 	Flaw     Flaw          `json:"flaw"`
+	Poison   []string      `json:"poison"`
 }
 
 // process is one receiver process.
@@ -108,7 +113,11 @@ func (p *process) serve(pool *pgxpool.Pool) error {
 		}
 		store, inTx, write = pgxStore, pgxStore.InTx(pgx.TxOptions{}), p.inPgxTx
 	}
-	queue := p.store.Queue("events", sqlhook.WithQueueLease(p.Lease), sqlhook.WithBackoff(50*time.Millisecond, time.Second), sqlhook.WithPoll(100*time.Millisecond), sqlhook.WithAttempts(1000))
+	attempts := 1000
+	if len(p.Poison) > 0 {
+		attempts = poisonAttempts
+	}
+	queue := p.store.Queue("events", sqlhook.WithQueueLease(p.Lease), sqlhook.WithBackoff(50*time.Millisecond, time.Second), sqlhook.WithPoll(100*time.Millisecond), sqlhook.WithAttempts(attempts))
 	options := []sonzaihook.Option{
 		sonzaihook.WithStore(&steps{Store: store, p: p, known: map[string]bool{}}), sonzaihook.WithLease(p.Lease), sonzaihook.WithMaxInFlight(16), sonzaihook.WithLogger(quiet),
 	}
@@ -131,6 +140,9 @@ func (p *process) serve(pool *pgxpool.Pool) error {
 	}
 	hooks.Use(p.before)
 	hooks.OnMessage(func(ctx context.Context, e *sonzaihook.MessageEvent) error {
+		if slices.Contains(p.Poison, e.ID) {
+			fleet.Die()
+		}
 		p.pass(beforeWrite)
 		defer p.pass(afterWrite)
 		return write(ctx, e.ID)

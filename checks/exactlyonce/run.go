@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Config struct {
 	Freezes   int      // of processes, for longer than a lease
 	Crashes   int      // of the database
 	Flaw      Flaw
+	Poison    int // so many of the events kill each process that runs them
 	Dir       string
 	Progress  func(taken, copies int)
 }
@@ -52,6 +54,7 @@ type Report struct {
 	Crashes  int            `json:"crashes"`
 	Rows     int            `json:"rows"`
 	Lost     int            `json:"lost"`    // events that were answered 2xx and have no row
+	Dead     int            `json:"dead"`    // events that the queue has given up and keeps
 	Doubled  int            `json:"doubled"` // rows beyond the first of an event
 	Refused  int            `json:"refused"` // final answers that were not 2xx
 	Seconds  float64        `json:"seconds"`
@@ -88,11 +91,12 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return Report{}, err
 	}
 	processes, err := fleet.New(receiverEnv, c.Instances, c.Seed, c.kills(), orders{
-		Database: c.Database, DSN: dsn, Lease: c.Lease, Queue: c.Queue, Flaw: c.Flaw,
+		Database: c.Database, DSN: dsn, Lease: c.Lease, Queue: c.Queue, Flaw: c.Flaw, Poison: c.poison(),
 	})
 	if err != nil {
 		return Report{}, err
 	}
+	processes.Mortal = c.Poison > 0
 	w := &world{Config: c, fleet: processes, server: server, client: &http.Client{
 		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 	}}
@@ -111,9 +115,25 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if c.Queue {
+		stats, err := store.Queue("events").Stats(ctx)
+		if err != nil {
+			return Report{}, err
+		}
+		w.report.Dead = stats.Dead
+	}
 	w.judge(rows)
 	w.report.Seconds = time.Since(began).Seconds()
 	return w.report, nil
+}
+
+// poison returns the names of the events that kill their process, spread over all.
+func (c Config) poison() []string {
+	var names []string
+	for i := range c.Poison {
+		names = append(names, eventName((i+1)*c.Events/(c.Poison+1)))
+	}
+	return names
 }
 
 // kills has each point as often as the others.
@@ -285,10 +305,11 @@ func (w *world) judge(rows map[string]int) {
 	for _, death := range w.fleet.Killed() {
 		r.Kills[death.Point]++
 	}
+	poison := w.poison()
 	for i := range w.Events {
 		n := rows[eventName(i)]
 		r.Rows += n
-		if n == 0 {
+		if n == 0 && !slices.Contains(poison, eventName(i)) {
 			r.Lost++
 		}
 		r.Doubled += max(0, n-1)

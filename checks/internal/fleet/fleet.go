@@ -44,6 +44,10 @@ type Kill struct {
 // Fleet is the processes, one in each slot. It is safe for concurrent use; a process
 // is owned by the goroutine that has started it.
 type Fleet struct {
+	// Mortal says that processes may also kill themselves where their orders say
+	// nothing of it. Set it before Run.
+	Mortal bool
+
 	env string
 	all json.RawMessage
 
@@ -137,7 +141,7 @@ func (f *Fleet) serve(ctx context.Context, i int) error {
 	switch {
 	case err == nil:
 		return nil
-	case exited && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && o.Point != "":
+	case exited && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && (o.Point != "" || f.Mortal):
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.killed[o.ID] = Death{o.Point, time.Now()}
@@ -241,10 +245,16 @@ func (o Orders) Killer() func(point string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if after--; after < 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // nothing after this point may happen
+			Die()
 		}
 	}
+}
+
+// Die kills the process with a signal that it cannot handle. It does not return:
+// nothing after it may happen.
+func Die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
 }
 
 // Serve prints the address, and serves until the standard input ends; then it calls
