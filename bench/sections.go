@@ -13,12 +13,22 @@ import (
 
 // The sections: which lanes run against each other, and which table they make.
 
+// collectedPlan is a plan whose turns are long enough that each pays for the garbage
+// that it makes. In shorter ones the collector, which starts every so many bytes,
+// would run in the turns of some lanes in nearly every round, and never in others'.
+func (b *bench) collectedPlan() plan {
+	if b.quick {
+		return b.plan
+	}
+	return plan{rounds: max(b.plan.rounds/2, 1), slice: 5 * b.plan.slice}
+}
+
 // raceBySize runs one race for each size and returns the results by size.
 func (b *bench) raceBySize(title string, lanes func(size) []lane) ([][]result, error) {
 	var columns [][]result
 	for _, s := range sizes {
 		b.say("%s, %s", title, s.label)
-		results, err := b.plan.race(lanes(s))
+		results, err := b.collectedPlan().race(lanes(s))
 		if err != nil {
 			return nil, err
 		}
