@@ -3,6 +3,8 @@ package sqlhook_test
 import (
 	"context"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -226,6 +228,39 @@ func TestWhatMayHaveKilledItsWorkerRunsAlone(t *testing.T) {
 		l.work(t)
 		l.eventually(t, sqlhook.Stats{})
 		require.Greater(t, most.Load(), int64(1), "a worker that dies once is a deployment")
+	})
+}
+
+func TestWhatMayHaveKilledItsWorkerRunsInItsTurnAlsoBeforeALongBacklog(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, d database) {
+		l := newLine(t, d, sqlhook.WithWorkers(2))
+		var mu sync.Mutex
+		var ran []string
+		l.hooks.Use(func(next sonzaihook.Handler) sonzaihook.Handler {
+			return func(ctx context.Context, d *sonzaihook.Delivery) error {
+				mu.Lock()
+				ran = append(ran, d.ID)
+				mu.Unlock()
+				return next(ctx, d)
+			}
+		})
+		l.hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
+			time.Sleep(5 * time.Millisecond)
+			return nil
+		})
+		suspects := l.enqueue(t, 2)
+		l.diedOn(t, d, "2")
+		for n := range 200 {
+			require.Equal(t, http.StatusAccepted, deliver(t, l.front, 10+n))
+		}
+		l.work(t)
+		l.eventually(t, sqlhook.Stats{})
+		for _, id := range suspects {
+			at := slices.Index(ran, id)
+			require.GreaterOrEqual(t, at, 0, "%s in %v", id, ran)
+			require.Less(t, at, 150, "%s ran behind what was enqueued later", id)
+		}
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 // returns how many keys it had claimed.
 func (q *Queue) TakeAndGiveBack(ctx context.Context, n int, lease time.Duration) (claimed int, err error) {
 	q.claimLease.Store(int64(lease))
-	rows, err := q.take(ctx, n, 0, false)
+	rows, err := q.take(ctx, n, span{}, false)
 	w := &workers{q: q}
 	for _, t := range rows {
 		if !t.claimed.IsZero() {

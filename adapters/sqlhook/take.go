@@ -12,7 +12,7 @@ import (
 
 const (
 	takeWhere = `
-  WHERE q.namespace = @namespace AND q.queue = @queue AND q.state = 0 AND q.due >= @floor AND q.due <= {now} AND q.format <= @format`
+  WHERE q.namespace = @namespace AND q.queue = @queue AND q.state = 0 AND q.due >= @floor AND q.due <= {until} AND q.format <= @format`
 	takeUsual = `
   AND (q.token = @none OR q.attempt < @suspect)`
 	// Those whose workers have died, more than once.
@@ -86,11 +86,14 @@ AND NOT EXISTS (SELECT 1 FROM sonzaihook_done AS d WHERE d.namespace = l.namespa
 // each time, until its attempts are spent.
 const suspect = 2
 
-// take takes up to n rows that are due, and leases them: suspects or the others. It
-// passes over those that were due before floor, in microseconds since 1970. Once the
-// receiver is known to claim in the same store, it claims the keys in the same
+// span is a time, in microseconds since 1970, in which rows were due. A until of 0 is
+// now, and so is a later one.
+type span struct{ from, until int64 }
+
+// take takes up to n rows that were due in the span, and leases them: suspects or the
+// others. Only the index of the span is read. Once the receiver is known to claim in the same store, it claims the keys in the same
 // transaction; those that it does not get the receiver asks for, and is told why.
-func (q *Queue) take(ctx context.Context, n int, floor int64, suspects bool) ([]*taken, error) {
+func (q *Queue) take(ctx context.Context, n int, due span, suspects bool) ([]*taken, error) {
 	which := takeUsual
 	if suspects {
 		which = takeSuspects
@@ -98,10 +101,18 @@ func (q *Queue) take(ctx context.Context, n int, floor int64, suspects bool) ([]
 	if q.order != nil {
 		which += takeInOrder
 	}
+	until := "{now}"
+	if due.until > 0 {
+		until = "LEAST({now}, @until)"
+		if q.store.dialect == SQLite {
+			until = "min({now}, @until)"
+		}
+	}
+	placed := strings.NewReplacer("{which}", which, "{until}", until)
 	lease := time.Duration(q.claimLease.Load())
 	claim := lease + claimAhead(lease)
 	v := values{
-		"format": formatVersion, "floor": floor, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text()),
+		"format": formatVersion, "floor": due.from, "until": due.until, "limit": n, "lease": q.lease, "none": []byte{}, "token": []byte(rand.Text()),
 		"claim": claim, "suspect": suspect,
 	}
 	claims := lease > 0
@@ -111,15 +122,15 @@ func (q *Queue) take(ctx context.Context, n int, floor int64, suspects bool) ([]
 		var err error
 		switch q.store.dialect {
 		case MySQL:
-			rows, err = q.takeOnMySQL(ctx, which, v, claims)
+			rows, err = q.takeOnMySQL(ctx, placed.Replace(lookMySQL), v, claims)
 		case SQLite:
-			rows, err = q.takeOnSQLite(ctx, on, which, v, claims)
+			rows, err = q.takeOnSQLite(ctx, on, placed.Replace(takeSQLite), v, claims)
 		default:
 			text := takePlainPostgres
 			if claims {
 				text = takeAndClaimPostgres
 			}
-			rows, err = q.query(ctx, on, strings.Replace(text, "{which}", which, 1), v)
+			rows, err = q.query(ctx, on, placed.Replace(text), v)
 		}
 		return err
 	})
@@ -139,8 +150,8 @@ func (q *Queue) take(ctx context.Context, n int, floor int64, suspects bool) ([]
 // its row is taken, so that the row may wait for a worker.
 func claimAhead(lease time.Duration) time.Duration { return min(lease/3, 5*time.Second) }
 
-func (q *Queue) takeOnSQLite(ctx context.Context, on querier, which string, v values, claims bool) ([]*taken, error) {
-	rows, err := q.query(ctx, on, strings.Replace(takeSQLite, "{which}", which, 1), v)
+func (q *Queue) takeOnSQLite(ctx context.Context, on querier, text string, v values, claims bool) ([]*taken, error) {
+	rows, err := q.query(ctx, on, text, v)
 	if err != nil || len(rows) == 0 || !claims {
 		return rows, err
 	}
@@ -149,13 +160,13 @@ func (q *Queue) takeOnSQLite(ctx context.Context, on querier, which string, v va
 
 // takeOnMySQL looks and takes in one transaction, at a level that locks no gaps into
 // which others enqueue.
-func (q *Queue) takeOnMySQL(ctx context.Context, which string, v values, claims bool) ([]*taken, error) {
+func (q *Queue) takeOnMySQL(ctx context.Context, look string, v values, claims bool) ([]*taken, error) {
 	tx, err := q.store.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	rows, err := q.query(ctx, tx, strings.Replace(lookMySQL, "{which}", which, 1), v)
+	rows, err := q.query(ctx, tx, look, v)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -140,7 +140,8 @@ func (t *taken) delivery() (*sonzaihook.Delivery, error) {
 		return nil, err
 	}
 	d := &sonzaihook.Delivery{
-		ID: string(m.ID), Type: sonzaihook.EventType(m.Type), Name: string(m.Name), Project: string(m.Project),
+		// The key under which the row was put in and claimed.
+		ID: t.id, Type: sonzaihook.EventType(m.Type), Name: string(m.Name), Project: string(m.Project),
 		Source: sonzaihook.SourceBroker, Body: t.body, Trace: m.Trace,
 	}
 	if m.SignedAt != 0 {

@@ -104,7 +104,7 @@ func (w *workers) run(ctx context.Context) {
 		rows, err := w.take(ctx, room)
 		if err == nil {
 			var one []*taken
-			one, err = w.takeSuspect(ctx)
+			one, err = w.takeSuspect(ctx, rows)
 			rows = append(rows, one...)
 		}
 		w.inHand.Add(int64(len(rows)))
@@ -177,10 +177,10 @@ func (w *workers) take(ctx context.Context, n int) ([]*taken, error) {
 	if time.Since(w.fromStart) > lookFromStart {
 		w.floor = 0
 	}
-	rows, err := w.q.take(inner, n, w.floor, false)
+	rows, err := w.q.take(inner, n, span{from: w.floor}, false)
 	if err == nil && len(rows) == 0 && w.floor != 0 {
 		w.floor = 0
-		rows, err = w.q.take(inner, n, 0, false)
+		rows, err = w.q.take(inner, n, span{}, false)
 	}
 	if err != nil || len(rows) == 0 {
 		return rows, err
@@ -198,14 +198,26 @@ func (w *workers) take(ctx context.Context, n int) ([]*taken, error) {
 	return rows, nil
 }
 
-// takeSuspect takes a suspect if none runs here.
-func (w *workers) takeSuspect(ctx context.Context) ([]*taken, error) {
+// takeSuspect takes a suspect if none runs here. Suspects are looked for where the
+// queue has been read already, up to what was taken last: beyond that every row waits,
+// and a look would walk over all of them. A suspect that was due later waits for its
+// turn.
+func (w *workers) takeSuspect(ctx context.Context, last []*taken) ([]*taken, error) {
 	if ctx.Err() != nil || w.suspect.Load() || time.Since(w.forSuspects) < w.q.poll {
 		return nil, nil
 	}
+	var due span
+	if len(last) > 0 {
+		if w.forSuspects.After(w.fromStart) { // and so this one would start where rows are gone
+			return nil, nil
+		}
+		for _, t := range last {
+			due.until = max(due.until, t.enqueued)
+		}
+	}
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	rows, err := w.q.take(inner, 1, 0, true)
+	rows, err := w.q.take(inner, 1, due, true)
 	if len(rows) == 0 {
 		w.forSuspects = time.Now()
 	}
