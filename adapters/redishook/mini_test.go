@@ -120,6 +120,27 @@ func TestACallReturnsWithItsContextWhateverTheClientDoes(t *testing.T) {
 	require.ErrorIs(t, store.Release(ctx, "k", "a"), context.DeadlineExceeded)
 }
 
+// renaming is a client of an application's own that gives each key of a script a name
+// of its tenant.
+type renaming struct{ *redis.Client }
+
+func (r renaming) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	return r.Client.Eval(ctx, script, []string{"tenant:" + keys[0]}, args...)
+}
+
+func TestAnApplicationsOwnClientIsAskedWithScriptsAlone(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startMini(t).Addr())
+	store := newStore(t, renaming{client})
+	state, err := store.Claim(t.Context(), "k", "a", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, sonzaihook.Claimed, state)
+	require.NoError(t, store.Commit(t.Context(), "k", "a", time.Minute))
+	keys, err := client.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	require.Equal(t, []string{"tenant:sonzaihook:k"}, keys)
+}
+
 func TestCheckSaysWhenItCannotAsk(t *testing.T) {
 	t.Parallel()
 	err := newStore(t, ownClient{newClient(t, "127.0.0.1:1")}).Check(t.Context())

@@ -12,8 +12,8 @@
 //
 // # Many deliveries at a time
 //
-// [New] takes whatever runs scripts. Where it also has SetArgs, as all clients of
-// go-redis do, a claim is a SET, which costs the server a third of what a script does. A client sends each call by itself, and with
+// [New] takes whatever runs scripts. With a client of go-redis a claim is a SET, which
+// costs the server a third of what a script does. A client sends each call by itself, and with
 // few deliveries at a time nothing is faster. Where an instance has dozens under
 // way, an AutoPipeliner of go-redis sends the calls that wait together, and with 64
 // at a time handles 1.5 to 2 times as many deliveries:
@@ -128,7 +128,7 @@ func New(client redis.Scripter, options ...Option) (*Store, error) {
 	} else if !bounded {
 		run = redisscript.Await(run)
 	}
-	_, sets := client.(setter)
+	sets := isOfGoRedis(client)
 	s.scripts = redisscript.NewStore("redishook", c.prefix, c.keep, sets, run)
 	return s, nil
 }
@@ -182,6 +182,17 @@ var (
 	_ setter = (*redis.ClusterClient)(nil)
 	_ setter = (*redis.AutoPipeliner)(nil)
 )
+
+// isOfGoRedis reports whether a client is go-redis's own. A type of the caller's may
+// do something with scripts that it does not do with other commands, such as writing
+// another key.
+func isOfGoRedis(client redis.Scripter) bool {
+	switch client.(type) {
+	case *redis.Client, *redis.ClusterClient, *redis.AutoPipeliner:
+		return true
+	}
+	return false
+}
 
 func (s *Store) run(ctx context.Context, script, key string, args ...string) (int64, error) {
 	if script == redisscript.SetOrGet {

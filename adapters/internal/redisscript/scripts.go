@@ -28,9 +28,9 @@ if v and v ~= ARGV[1] then return 2 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-// commitScript: ARGV is the holder and the keep in milliseconds. A key that is
-// done stays as it is, also if another holder did it, so that a commit whose answer was lost can
-// be sent again.
+// commitScript: ARGV is the holder and the keep in milliseconds. A key that is done
+// stays as it is, also if another holder did it, so that a commit whose answer was
+// lost can be sent again.
 const commitScript = `local v = redis.call('GET', KEYS[1])
 if v == 'done' then return 1 end
 if v and v ~= ARGV[1] then return 2 end
