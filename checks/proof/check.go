@@ -16,7 +16,7 @@ const settling = 1500 * time.Millisecond
 // Verdict is what [Check] found. All is well if Violations is empty.
 type Verdict struct {
 	Runs       int      `json:"runs"`        // callbacks entered
-	Failed     int      `json:"failed_runs"` // that ended with an error of their own
+	Failed     int      `json:"failed_runs"` // that ended with an error
 	Reruns     int      `json:"reruns"`      // runs of an event that an earlier run had finished, or had died of
 	Bound      int      `json:"rerun_bound"` // faults times runs in flight
 	InFlight   int      `json:"most_in_flight"`
