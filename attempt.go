@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // What happens in the goroutine of a run.
@@ -30,7 +31,7 @@ func (in *inbound) run(ctx *once.Context) (end ending) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			end = panicked.ending(newPanicError(v))
+			end = panicked.ending(usercode.Recovered(v))
 		}
 	}()
 	return callbackEnding(in.table.handle(ctx, &in.Delivery, 0))
@@ -85,7 +86,7 @@ func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, end end
 		}
 		again := callbackEnding(err)
 		if again.answer != panicked {
-			again = failed.ending(because(errNotKept, textOf(err), err))
+			again = failed.ending(usercode.Because(errNotKept, usercode.Text(err), err))
 		}
 		return again
 	}
@@ -98,7 +99,7 @@ var errNotKept = errors.New("sonzaihook: dead letter not kept")
 func keepOne(ctx context.Context, keep func(context.Context, *Delivery, error) error, d *Delivery, why error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = usercode.Recovered(v)
 		}
 	}()
 	return keep(ctx, d, why)
@@ -125,7 +126,6 @@ func runningUnder(ctx context.Context) *inbound {
 // warn logs what only the operator can act on.
 func (s *settings) warn(ctx context.Context, message string, w once.Work, err error) {
 	of := &w.(*inbound).about
-	s.report.log(ctx, slog.LevelWarn, message,
-		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
-		slog.String("error", bounded(textOf(err), maxLoggedText)))
+	s.report.Log(ctx, slog.LevelWarn, message,
+		usercode.NameAttr("type", string(of.typ)), usercode.NameAttr("delivery", of.id), usercode.ErrorAttr(err))
 }

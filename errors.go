@@ -5,6 +5,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
@@ -71,7 +72,7 @@ var (
 	// ErrInvalid: the [Validator] refused the event.
 	ErrInvalid = errors.New("sonzaihook: invalid event")
 	// ErrPanicked: a callback, or another function of the user's, panicked.
-	ErrPanicked = errors.New("sonzaihook: callback panicked")
+	ErrPanicked = usercode.ErrPanicked
 	// ErrHandlerTimeout: a callback ran past [WithHandlerTimeout]. It is also
 	// the cause of the context that the callback was given.
 	ErrHandlerTimeout = once.ErrHandlerTimeout

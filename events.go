@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // EventType names a kind of event, as the platform's documentation spells it.
@@ -81,11 +82,11 @@ func (e Event[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Strin
 func (e Event[T]) LogValue() slog.Value { return slog.StringValue(e.String()) }
 
 func describe(t EventType, id string) string {
-	name := bounded(string(t), maxLoggedName)
+	name := usercode.Name(string(t))
 	if id == "" {
 		return name
 	}
-	return name + " " + bounded(id, maxLoggedName)
+	return name + " " + usercode.Name(id)
 }
 
 // The events of the documented types.

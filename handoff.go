@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // handOffTimeout bounds one call of the function of WithHandOff.
@@ -26,7 +27,7 @@ func handOff(ctx context.Context, runner *once.Runner, enqueue func(context.Cont
 	err := runner.Aside(ctx, handOffTimeout, func(ctx context.Context) {
 		defer func() {
 			if v := recover(); v != nil {
-				result = newPanicError(v)
+				result = usercode.Recovered(v)
 			}
 		}()
 		result = enqueue(ctx, d)
@@ -40,7 +41,7 @@ func handOff(ctx context.Context, runner *once.Runner, enqueue func(context.Cont
 	if err == nil || callbackEnding(err).answer == rejected {
 		return err
 	}
-	return because(ErrQueueUnavailable, textOf(err), err)
+	return usercode.Because(ErrQueueUnavailable, usercode.Text(err), err)
 }
 
 type runTimeoutKey struct{}

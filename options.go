@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"reflect"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // The defaults of the options.
@@ -245,9 +245,9 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: WithLease(%v), it must be positive", ErrInvalidOption, s.lease)
 	case s.drainDelay < 0:
 		return fmt.Errorf("%w: WithDrainDelay(%v), it must not be negative", ErrInvalidOption, s.drainDelay)
-	case isNil(s.store):
+	case usercode.IsNil(s.store):
 		return fmt.Errorf("%w: WithStore with a nil %T, use nil itself to recognise nothing", ErrInvalidOption, s.store)
-	case isNil(s.validator):
+	case usercode.IsNil(s.validator):
 		return fmt.Errorf("%w: WithValidator with a nil %T", ErrInvalidOption, s.validator)
 	case s.maxInFlight < 0:
 		return fmt.Errorf("%w: WithMaxInFlight(%d), it must not be negative", ErrInvalidOption, s.maxInFlight)
@@ -261,33 +261,8 @@ func (s *settings) saturate() {
 	s.handlerTimeout = min(s.handlerTimeout, once.Forever)
 	s.lease = min(s.lease, once.Forever)
 	s.maxBody = min(s.maxBody, math.MaxInt64-1)
-	s.report = &reporter{logger: s.logger}
+	s.report = &reporter{Logger: usercode.Logger{To: s.logger}}
 	if s.clock != nil {
-		s.now = safeClock(s.clock, s.report)
+		s.now = usercode.Clock(s.clock, s.report.Logger)
 	}
-}
-
-// safeClock returns a clock that falls back to time.Now if the user's panics.
-func safeClock(clock func() time.Time, rep *reporter) func() time.Time {
-	return func() (now time.Time) {
-		defer func() {
-			if v := recover(); v != nil {
-				rep.log(context.Background(), slog.LevelError, "clock panicked", slog.String("panic", bounded(once.PanicText(v), maxLoggedText)))
-				now = time.Now()
-			}
-		}()
-		return clock()
-	}
-}
-
-// isNil reports whether an interface holds a nil pointer or the like.
-func isNil(v any) bool {
-	if v == nil {
-		return false
-	}
-	switch rv := reflect.ValueOf(v); rv.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
-		return rv.IsNil()
-	}
-	return false
 }

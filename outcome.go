@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // Outcome is what became of one delivery: what the platform is told, and what
@@ -150,14 +152,11 @@ var reasons = []struct {
 }
 
 // errorOutcome returns the outcome for an error of the receiver's. It runs no code
-// of the user's: what may hold an error of the user's is a reasonError.
+// of the user's: what may hold an error of the user's was made by usercode.Because.
 func errorOutcome(err error) Outcome { return answerFor(err).outcome(err) }
 
 func answerFor(err error) *answer {
-	known := err
-	if e, ok := err.(*reasonError); ok { //nolint:errorlint // what it wraps is the user's
-		known = e.reason
-	}
+	known := usercode.Reason(err)
 	for _, reason := range reasons {
 		if errors.Is(known, reason.err) {
 			return reason.answer
@@ -170,27 +169,11 @@ func answerFor(err error) *answer {
 func Refusal(err error) (out Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			out = panicked.outcome(newPanicError(v))
+			out = panicked.outcome(usercode.Recovered(v))
 		}
 	}()
 	return errorOutcome(err)
 }
-
-// reasonError is an error of the user's with the reason that decides the answer.
-type reasonError struct {
-	reason error
-	text   string
-	cause  error
-}
-
-// because returns reason with an error of the user's behind it, whose text was read
-// before because its methods may panic.
-func because(reason error, text string, cause error) error {
-	return &reasonError{reason: reason, text: text, cause: cause}
-}
-
-func (e *reasonError) Error() string   { return e.reason.Error() + ": " + e.text }
-func (e *reasonError) Unwrap() []error { return []error{e.reason, e.cause} }
 
 func (a *answer) outcome(err error) Outcome {
 	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err, answer: a}

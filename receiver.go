@@ -22,7 +22,7 @@
 //	attempt.go      callbacks, panics, the dead letter
 //	handlers.go     registering callbacks and middleware (routes.go: what was registered)
 //	outcome.go      what became of it, and what the platform is told (verdicts.go: what callbacks say)
-//	report.go       what the log and the observers are told (text.go: bounded texts)
+//	report.go       what the log and the observers are told
 //	options.go      how all that can be changed
 //	errors.go       every error
 //
@@ -54,6 +54,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/internal/snapshot"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // Receiver receives deliveries. It is an http.Handler, to be mounted for POST on
@@ -295,6 +296,6 @@ func (r *Receiver) report(ctx context.Context, out Outcome, start time.Time) Out
 // identity function, the body of a request, a context.
 func (r *Receiver) recovered(ctx context.Context, out *Outcome, start time.Time) {
 	if v := recover(); v != nil {
-		*out = r.report(ctx, panicked.outcome(newPanicError(v)), start)
+		*out = r.report(ctx, panicked.outcome(usercode.Recovered(v)), start)
 	}
 }

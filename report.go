@@ -2,37 +2,22 @@ package sonzaihook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
-	"time"
 
-	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // Reporting outcomes to the log and the observers. Both are user code and may panic;
 // the length of what is logged is bounded.
 
-// reporter writes to a logger whose handler may panic. It is safe for concurrent use.
+// reporter is the log of a receiver. It is safe for concurrent use.
 type reporter struct {
-	logger *slog.Logger
-	// When these were last logged, in Unix seconds.
-	misfit, nameless atomic.Int64
+	usercode.Logger
+	misfit, nameless usercode.Seldom
 }
 
-func defaultReporter() *reporter { return &reporter{logger: slog.Default()} }
-
-// log writes a record. If the handler panics the record is lost.
-func (rep *reporter) log(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
-	defer func() { _ = recover() }() // there is nowhere left to report it
-	rep.logger.LogAttrs(ctx, level, "sonzaihook: "+message, attrs...)
-}
-
-func (rep *reporter) enabled(ctx context.Context, level slog.Level) (on bool) {
-	defer func() { _ = recover() }()
-	return rep.logger.Enabled(ctx, level)
-}
+func defaultReporter() *reporter { return &reporter{Logger: usercode.Logger{To: slog.Default()}} }
 
 // about identifies a delivery in outcomes and in the log.
 type about struct {
@@ -53,52 +38,47 @@ func (rep *reporter) outcome(ctx context.Context, out *Outcome) {
 	case out.Status >= 400:
 		level, message = slog.LevelWarn, "delivery refused"
 	}
-	if !rep.enabled(ctx, level) {
+	if !rep.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{slog.Int("status", out.Status), slog.String("code", out.Code)}
-	for _, a := range []struct{ key, text string }{
+	for _, a := range []struct{ key, name string }{
 		{"type", string(out.Type)}, {"delivery", out.DeliveryID}, {"project", out.Project},
 	} {
-		if a.text != "" {
-			attrs = append(attrs, slog.String(a.key, bounded(a.text, maxLoggedName)))
+		if a.name != "" {
+			attrs = append(attrs, usercode.NameAttr(a.key, a.name))
 		}
 	}
-	attrs = append(attrs, slog.String("source", bounded(string(out.Source), maxLoggedName)), slog.Duration("duration", out.Duration))
+	attrs = append(attrs, usercode.NameAttr("source", string(out.Source)), slog.Duration("duration", out.Duration))
 	if out.Err != nil {
-		attrs = append(attrs, slog.String("error", bounded(textOf(out.Err), maxLoggedText)))
+		attrs = append(attrs, usercode.ErrorAttr(out.Err))
 	}
-	if stack := stackOf(out.Err); stack != nil {
-		attrs = append(attrs, slog.String("stack", bounded(string(stack), maxLoggedStack)))
+	if stack := usercode.StackOf(out.Err); stack != nil {
+		attrs = append(attrs, usercode.StackAttr(stack))
 	}
-	rep.log(ctx, level, message, attrs...)
+	rep.Log(ctx, level, message, attrs...)
 }
 
 // misfits logs, at most once a second, which fields of an event are zero because
 // their value did not fit.
 func (rep *reporter) misfits(ctx context.Context, of *about, fields []string) {
-	now, last := time.Now().Unix(), rep.misfit.Load()
-	if now == last || !rep.misfit.CompareAndSwap(last, now) {
-		return
+	if rep.misfit.Now() {
+		rep.Log(ctx, slog.LevelWarn, "fields did not fit and are zero",
+			usercode.NameAttr("type", string(of.typ)), usercode.NameAttr("delivery", of.id), usercode.TextAttr("fields", fmt.Sprint(fields)))
 	}
-	rep.log(ctx, slog.LevelWarn, "fields did not fit and are zero",
-		slog.String("type", bounded(string(of.typ), maxLoggedName)), slog.String("delivery", bounded(of.id, maxLoggedName)),
-		slog.String("fields", bounded(fmt.Sprint(fields), maxLoggedText)))
 }
 
 // unnamed logs, at most once a second, that a delivery which names no project was
 // refused although there are projects.
 func (rep *reporter) unnamed() {
-	now, last := time.Now().Unix(), rep.nameless.Load()
-	if now == last || !rep.nameless.CompareAndSwap(last, now) {
-		return
+	if rep.nameless.Now() {
+		rep.Log(context.Background(), slog.LevelError, "a delivery that names no project was refused: "+
+			"if it is genuine, name the project in the URL, as in /webhooks/sonzai/{project}/{event}")
 	}
-	rep.log(context.Background(), slog.LevelError, "a delivery that names no project was refused: "+
-		"if it is genuine, name the project in the URL, as in /webhooks/sonzai/{project}/{event}")
 }
 
 func (rep *reporter) storeFull(capacity int64, evicted uint64) {
-	rep.log(context.Background(), slog.LevelWarn, "memory store is full, copies of old deliveries may run again",
+	rep.Log(context.Background(), slog.LevelWarn, "memory store is full, copies of old deliveries may run again",
 		slog.Int64("capacity", capacity), slog.Uint64("evicted", evicted))
 }
 
@@ -108,19 +88,10 @@ func (rep *reporter) observe(ctx context.Context, observers []func(context.Conte
 		func() {
 			defer func() {
 				if v := recover(); v != nil {
-					rep.log(ctx, slog.LevelError, "observer panicked", slog.String("panic", bounded(once.PanicText(v), maxLoggedText)))
+					rep.Log(ctx, slog.LevelError, "observer panicked", usercode.PanicAttr(v))
 				}
 			}()
 			observer(ctx, *out)
 		}()
 	}
-}
-
-func stackOf(err error) (stack []byte) {
-	defer func() { _ = recover() }()
-	var p *panicError
-	if errors.As(err, &p) {
-		return p.stack
-	}
-	return nil
 }

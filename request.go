@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
@@ -97,7 +98,7 @@ func unreadable(body io.Reader, err error, n int) error {
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return consumed(body, "it was closed")
 	}
-	return because(ErrBodyUnreadable, fmt.Sprintf("after %d bytes: %s", n, textOf(err)), err)
+	return usercode.Because(ErrBodyUnreadable, fmt.Sprintf("after %d bytes: %s", n, usercode.Text(err)), err)
 }
 
 // mountedBody is the body of a request that came through an adapter. It provides what

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
@@ -16,7 +17,7 @@ var errNoType = fmt.Errorf("%w: no event type", ErrUndecodable)
 func (s *settings) prepare(in *inbound, table *routeTable) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = usercode.Recovered(v)
 		}
 	}()
 	if err := s.resolve(in, table); err != nil {
@@ -172,7 +173,7 @@ func (s *settings) validate(in *inbound) error {
 			if end := callbackEnding(err); end.answer == panicked {
 				return end.err
 			}
-			return because(ErrInvalid, textOf(err), err)
+			return usercode.Because(ErrInvalid, usercode.Text(err), err)
 		}
 	}
 	return nil

@@ -9,13 +9,14 @@ import (
 
 	"github.com/sonzaihook/sonzaihook/internal/once"
 	"github.com/sonzaihook/sonzaihook/internal/signature"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 func (s *settings) warnMany(secrets Secrets) {
 	for name, all := range secrets {
 		if len(all) > manySecrets {
-			s.report.log(context.Background(), slog.LevelWarn, "many secrets of one registration, each delivery may be tried with all of them",
-				slog.String("name", bounded(string(name), maxLoggedName)), slog.Int("secrets", len(all)))
+			s.report.Log(context.Background(), slog.LevelWarn, "many secrets of one registration, each delivery may be tried with all of them",
+				usercode.NameAttr("name", string(name)), slog.Int("secrets", len(all)))
 		}
 	}
 }

@@ -3,10 +3,9 @@ package sonzaihook
 import (
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"time"
 
-	"github.com/sonzaihook/sonzaihook/internal/once"
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // verdict is an error by which a callback chooses the answer.
@@ -71,11 +70,11 @@ func callbackEnding(err error) (end ending) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			end = panicked.ending(newPanicError(v))
+			end = panicked.ending(usercode.Recovered(v))
 		}
 	}()
 	_ = err.Error()
-	var p *panicError
+	var p *usercode.PanicError
 	if errors.As(err, &p) {
 		return panicked.ending(err)
 	}
@@ -125,16 +124,3 @@ func allSettle(errs []error) bool {
 
 // errGoexit is the error of user code that neither returns nor panics.
 var errGoexit = errors.New("sonzaihook: callback ended its goroutine")
-
-// panicError is a recovered panic. The stack is for the log.
-type panicError struct {
-	text  string
-	stack []byte
-}
-
-func newPanicError(v any) *panicError {
-	return &panicError{text: once.PanicText(v), stack: debug.Stack()}
-}
-
-func (e *panicError) Error() string { return ErrPanicked.Error() + ": " + e.text }
-func (e *panicError) Unwrap() error { return ErrPanicked }

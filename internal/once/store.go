@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
 // State is the answer of a store to a claim.
@@ -87,7 +89,7 @@ func (c *Claims) release(parent context.Context, key, token string) (err error) 
 // an error of the store into one whose methods run no code of the store.
 func guard(call string, err *error) {
 	if v := recover(); v != nil {
-		*err = &storeError{text: fmt.Sprintf("%s panicked: %s", call, PanicText(v))}
+		*err = &storeError{text: fmt.Sprintf("%s panicked: %s", call, usercode.PanicText(v))}
 		return
 	}
 	if *err != nil {
@@ -109,7 +111,7 @@ func (e *storeError) Unwrap() error { return e.cause }
 func safely(call string, err error) (safe *storeError) {
 	defer func() {
 		if v := recover(); v != nil {
-			safe = &storeError{text: fmt.Sprintf("%s returned an error that panics: %s", call, PanicText(v))}
+			safe = &storeError{text: fmt.Sprintf("%s returned an error that panics: %s", call, usercode.PanicText(v))}
 		}
 	}()
 	return &storeError{text: err.Error(), lost: errors.Is(err, ErrLeaseLost), cause: err}
@@ -131,13 +133,3 @@ func (e *UnavailableError) Error() string {
 
 // Unwrap returns the errors that it wraps.
 func (e *UnavailableError) Unwrap() []error { return []error{ErrStoreUnavailable, e.cause} }
-
-// PanicText returns the text of a recovered value, whose own methods may panic.
-func PanicText(v any) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("a value of type %T", v)
-		}
-	}()
-	return fmt.Sprint(v)
-}
