@@ -52,14 +52,14 @@ var (
 	// ErrMethodNotAllowed: the method is not POST.
 	ErrMethodNotAllowed = errors.New("sonzaihook: method not allowed")
 	// ErrBodyTooLarge: the body is longer than [WithMaxBody] allows.
-	ErrBodyTooLarge = errors.New("sonzaihook: body too large")
+	ErrBodyTooLarge = wire.ErrBodyTooLarge
 	// ErrUnsupportedMediaType: the content type is not JSON, or the body has a
 	// content encoding.
 	ErrUnsupportedMediaType = wire.ErrUnsupportedMediaType
 	// ErrBodyConsumed: something read the body before the receiver did.
-	ErrBodyConsumed = errors.New("sonzaihook: body consumed before the receiver")
+	ErrBodyConsumed = wire.ErrBodyConsumed
 	// ErrBodyUnreadable: the connection broke while the body was read.
-	ErrBodyUnreadable = errors.New("sonzaihook: body unreadable")
+	ErrBodyUnreadable = wire.ErrBodyUnreadable
 )
 
 // The delivery is authentic and was not processed.

@@ -26,16 +26,16 @@ func IdentityOf(d *Delivery) (id string, named bool) {
 	if d.ID != "" {
 		return wire.Shorten(d.ID), true
 	}
-	m := &message{body: wire.JSON(d.Body)}
-	if !wire.IsObject(m.body) {
+	m := &wire.Message{Body: wire.JSON(d.Body)}
+	if !wire.IsObject(m.Body) {
 		return "", false
 	}
 	if _, err := rawDecoder.decode(m); err != nil {
 		return "", false
 	}
 	own := *d
-	own.Type = canonical(cmp.Or(string(d.Type), m.env.Names().Choose(isDocumentedName)))
-	if own.Type == "" && isWakeup(m.content) {
+	own.Type = canonical(cmp.Or(string(d.Type), m.Env.Names().Choose(isDocumentedName)))
+	if own.Type == "" && isWakeup(m.Content) {
 		own.Type = EventWakeup
 	}
 	id, named = identity(&own, m)
@@ -43,8 +43,8 @@ func IdentityOf(d *Delivery) (id string, named bool) {
 }
 
 // identity returns the identity of a delivery by default.
-func identity(d *Delivery, m *message) (id string, named bool) {
-	env, typ := &m.env, string(d.Type)
+func identity(d *Delivery, m *wire.Message) (id string, named bool) {
+	env, typ := &m.Env, string(d.Type)
 	if !env.Loose && !wire.IsPlaceholder(env.EventID) { // most events
 		return wire.Key(cmp.Or(d.Project, env.ProjectID), typ, env.AgentID, "event:", env.EventID), true
 	}
@@ -53,7 +53,7 @@ func identity(d *Delivery, m *message) (id string, named bool) {
 		AgentID: env.AgentID, ProjectID: env.ProjectID,
 	}
 	if env.Loose {
-		is = wire.ExactOf(m.body)
+		is = wire.ExactOf(m.Body)
 		if strings.ContainsRune(typ, utf8.RuneError) {
 			typ = cmp.Or(is.Names.Choose(isDocumentedName), typ)
 		}
@@ -64,7 +64,7 @@ func identity(d *Delivery, m *message) (id string, named bool) {
 	}
 	for _, name := range []string{is.ID, is.InnerID, naturalKey(d.Type, m)} {
 		if !wire.IsPlaceholder(name) {
-			said := wire.PayloadDigest(m.body)
+			said := wire.PayloadDigest(m.Body)
 			return wire.Key(project, typ, is.AgentID, "id:", name) + ":" + hex.EncodeToString(said[:]), true
 		}
 	}
@@ -106,19 +106,19 @@ func NaturalIdentity(d *Delivery) string {
 
 // naturalKey returns the natural key of a payload also where a callback takes a T
 // of the user's, so that the identity does not depend on what is registered.
-func naturalKey(t EventType, m *message) string {
+func naturalKey(t EventType, m *wire.Message) string {
 	row := byName[string(t)]
 	if row == nil {
 		return ""
 	}
-	if m.key == "" && m.content != nil {
-		other := &message{body: m.body}
+	if m.Key == "" && m.Content != nil {
+		other := &wire.Message{Body: m.Body}
 		if _, err := row.decoder.decode(other); err == nil {
-			m.key = other.key
+			m.Key = other.Key
 		}
 	}
-	if wire.IsPlaceholder(m.key) {
+	if wire.IsPlaceholder(m.Key) {
 		return ""
 	}
-	return m.key
+	return m.Key
 }

@@ -11,7 +11,7 @@
 //
 //	receiver.go     the way: each step in the order in which it is taken
 //	inbound.go      what flows: a delivery and what is known of it
-//	request.go      method, media type, Authorization, the signature's time; the body
+//	request.go      method, media type, Authorization, signature, body
 //	verify.go       the signature by itself
 //	secrets.go      which secret may sign what; projects; rotation (secretset.go: their type)
 //	resolve.go      which event it is, and whether it is valid (identity.go: whether it is a copy)
@@ -55,6 +55,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/signature"
 	"github.com/sonzaihook/sonzaihook/internal/snapshot"
 	"github.com/sonzaihook/sonzaihook/internal/usercode"
+	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
 // Receiver receives deliveries. It is an http.Handler, to be mounted for POST on
@@ -137,7 +138,7 @@ func (r *Receiver) ReceiveProject(ctx context.Context, project string, header ht
 	start := r.settings.now()
 	defer r.recovered(ctx, &out, start)
 	var sig signature.Header
-	in, err := r.settings.authenticateBytes(r.keys, canonicalHeader(header), body, start, &sig, project)
+	in, err := r.settings.authenticateBytes(r.keys, wire.CanonicalHeader(header), body, start, &sig, project)
 	return r.report(ctx, r.handle(ctx, in, err, &sig), start)
 }
 

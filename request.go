@@ -6,13 +6,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/textproto"
 	"time"
 
 	"github.com/sonzaihook/sonzaihook/internal/signature"
-	"github.com/sonzaihook/sonzaihook/internal/usercode"
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
@@ -24,7 +21,7 @@ func (s *settings) admit(header http.Header, now time.Time, sig *signature.Heade
 		return err
 	}
 	if s.authorization != nil {
-		got := sha256.Sum256([]byte(first(header, "Authorization")))
+		got := sha256.Sum256([]byte(header.Get("Authorization")))
 		if subtle.ConstantTimeCompare(got[:], s.authorization[:]) != 1 {
 			return ErrWrongAuthorization
 		}
@@ -39,94 +36,6 @@ func (s *settings) admit(header http.Header, now time.Time, sig *signature.Heade
 	return sig.CheckTime(now, s.tolerance)
 }
 
-func first(header http.Header, name string) string {
-	if lines := header[name]; len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
-}
-
-// canonicalHeader returns a header with net/http's spelling of its names, because
-// not every caller of Receive has it.
-func canonicalHeader(header http.Header) http.Header {
-	canonical := true
-	for name := range header {
-		canonical = canonical && textproto.CanonicalMIMEHeaderKey(name) == name
-	}
-	if canonical {
-		return header
-	}
-	next := make(http.Header, len(header))
-	for name, lines := range header {
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		next[name] = append(next[name], lines...)
-	}
-	return next
-}
-
-// readBody reads the body of a request. If pooled is not nil, body aliases it:
-// clone body before calling pooled.Release, which must be called in any case.
-func (s *settings) readBody(req *http.Request) (body []byte, pooled *wire.Buffer, err error) {
-	if req.ContentLength > s.maxBody {
-		return nil, nil, fmt.Errorf("%w: %d bytes announced, %d allowed", ErrBodyTooLarge, req.ContentLength, s.maxBody)
-	}
-	if req.Body == nil {
-		return nil, nil, nil
-	}
-	body, pooled, err = wire.Read(req.Body, s.maxBody+1, req.ContentLength)
-	if err != nil {
-		return body, pooled, unreadable(req.Body, err, len(body))
-	}
-	return body, pooled, s.checkLength(req, int64(len(body)))
-}
-
-func (s *settings) checkLength(req *http.Request, n int64) error {
-	switch {
-	case n > s.maxBody:
-		return fmt.Errorf("%w: more than the limit", ErrBodyTooLarge)
-	case n < req.ContentLength, n == 0 && req.ContentLength < 0:
-		return consumed(req.Body, fmt.Sprintf("%d of %d bytes were left", n, req.ContentLength))
-	}
-	return nil
-}
-
-func unreadable(body io.Reader, err error, n int) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return fmt.Errorf("%w: more than a limit before the receiver", ErrBodyTooLarge)
-	case errors.Is(err, http.ErrBodyReadAfterClose):
-		return consumed(body, "it was closed")
-	}
-	return usercode.Because(ErrBodyUnreadable, fmt.Sprintf("after %d bytes: %s", n, usercode.Text(err)), err)
-}
-
-// mountedBody is the body of a request that came through an adapter. It provides what
-// the framework knows and an *http.Request does not hold.
-type mountedBody interface {
-	// ConsumedHint says what usually reads a body too early in this framework, and
-	// what to do about it.
-	ConsumedHint() string
-}
-
-// pathProject returns the project that the path names, or nothing.
-func pathProject(req *http.Request) string {
-	if b, ok := req.Body.(interface{ PathProject() string }); ok {
-		return b.PathProject()
-	}
-	return req.PathValue("project")
-}
-
-// consumed returns the error for a body that was read before the receiver got it.
-func consumed(body io.Reader, what string) error {
-	hint := "look for middleware that logs, audits or decodes request bodies; " +
-		"mount the receiver outside of it, or have it put back what it read"
-	if b, ok := body.(mountedBody); ok {
-		hint = b.ConsumedHint()
-	}
-	return fmt.Errorf("%w: %s; %s", ErrBodyConsumed, what, hint)
-}
-
 // authenticate reads a request and returns its delivery, authentic but not yet
 // decoded.
 func (s *settings) authenticate(keys *signature.Keyring, req *http.Request, now time.Time, sig *signature.Header) (*inbound, error) {
@@ -136,8 +45,8 @@ func (s *settings) authenticate(keys *signature.Keyring, req *http.Request, now 
 	if err := s.admit(req.Header, now, sig); err != nil {
 		return nil, err
 	}
-	project := pathProject(req)
-	body, pooled, err := s.readBody(req)
+	project := wire.PathProject(req)
+	body, pooled, err := wire.ReadRequest(req, s.maxBody)
 	defer pooled.Release()
 	if err != nil {
 		return nil, err

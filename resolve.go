@@ -31,9 +31,9 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 	d := &in.Delivery
 	in.sent, in.route = d.Body, noRoute
 	in.about = about{source: d.Source, project: d.Project}
-	m := newMessage(d.Body)
-	defer m.release()
-	if !wire.IsObject(m.body) {
+	m := wire.NewMessage(d.Body)
+	defer m.Release()
+	if !wire.IsObject(m.Body) {
 		return fmt.Errorf("%w: not a JSON object", ErrUndecodable)
 	}
 	expected, err := s.expectedType(in, m)
@@ -51,7 +51,7 @@ func (s *settings) resolve(in *inbound, table *routeTable) error {
 	if err := s.identify(in, expected, m); err != nil {
 		return err
 	}
-	in.misfit = m.misfit
+	in.misfit = m.Misfit
 	in.events = in.first[:0] // most routes have one decoder
 	for _, dec := range route.decoders {
 		e := event
@@ -84,7 +84,7 @@ func firstDecoder(rt *route, typ EventType) *decoder {
 // expectedType returns the type under which a delivery is decoded: the one given to
 // Dispatch, else the one that was peeked, else the one that the decoder reads, else
 // that of the secret. A URL is not signed, so it is never used.
-func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
+func (s *settings) expectedType(in *inbound, m *wire.Message) (EventType, error) {
 	if in.Delivery.Type != "" {
 		return canonical(in.Delivery.Type), nil
 	}
@@ -92,16 +92,16 @@ func (s *settings) expectedType(in *inbound, m *message) (EventType, error) {
 		return in.peeked, nil
 	}
 	if _, err := rawDecoder.decode(m); err != nil {
-		in.about.typ = EventType(peekName(m.body))
+		in.about.typ = EventType(peekName(m.Body))
 		in.Delivery.Type = in.about.typ
 		return "", err
 	}
-	t := canonical(m.env.Names().Choose(isDocumentedName))
+	t := canonical(m.Env.Names().Choose(isDocumentedName))
 	switch {
 	case t != "":
 	case in.signed() && in.key.Exclusive():
 		t = EventType(in.key.Type)
-	case isWakeup(m.content):
+	case isWakeup(m.Content):
 		t = EventWakeup
 	default:
 		return "", errNoType
@@ -132,8 +132,8 @@ func peekedType(p *wire.Peeked) EventType {
 
 // identify sets the type, the name and the identity of a delivery. A delivery
 // that was handed to Dispatch may have them already.
-func (s *settings) identify(in *inbound, expected EventType, m *message) error {
-	d, name := &in.Delivery, m.env.Names().Choose(isDocumentedName)
+func (s *settings) identify(in *inbound, expected EventType, m *wire.Message) error {
+	d, name := &in.Delivery, m.Env.Names().Choose(isDocumentedName)
 	same := name == string(expected) || canonical(name) == expected
 	if in.peeked != "" && !same {
 		return fmt.Errorf("%w: its type reads in two ways", ErrUndecodable)

@@ -50,10 +50,16 @@ func NewLayouts[T any]() *Layouts[T] {
 	return &Layouts[T]{pool: sync.Pool{New: func() any { return new(layout[nested[T], T]) }}}
 }
 
-// Decode decodes a body into the envelope and the payload, in either layout. A
-// value that does not fit leaves its field zero; the JSON names of such fields are
-// returned. The error wraps ErrUndecodable. What Decode sets does not alias body.
-func (l *Layouts[T]) Decode(body []byte, env *Envelope, data *T) (misfit []string, err error) {
+// Decode decodes the envelope of a message, and its payload into data, in either
+// layout. A value that does not fit leaves its field zero. The error wraps
+// ErrUndecodable. What Decode sets does not alias the body.
+func (l *Layouts[T]) Decode(m *Message, data *T) (err error) {
+	m.Misfit, err = l.decode(m.Body, &m.Env, data)
+	m.read = err == nil
+	return err
+}
+
+func (l *Layouts[T]) decode(body []byte, env *Envelope, data *T) (misfit []string, err error) {
 	w := l.pool.Get().(*layout[nested[T], T])
 	defer func() {
 		*w = layout[nested[T], T]{}
@@ -74,10 +80,10 @@ func (l *Layouts[T]) Decode(body []byte, env *Envelope, data *T) (misfit []strin
 	return nil, nil
 }
 
-// DecodeEnvelope decodes the envelope of a body whose payload may be anything, and
+// decodeEnvelope decodes the envelope of a body whose payload may be anything, and
 // returns the payload: the value under "data" or "payload", else the
 // whole body. The value aliases body only where it is the whole body.
-func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string, err error) {
+func decodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string, err error) {
 	var w layout[jsontext.Value, struct{}]
 	if err := jsonv2.Unmarshal(body, &w); err != nil {
 		return decodeLooseEnvelope(body, env, err)
@@ -94,7 +100,7 @@ func DecodeEnvelope(body []byte, env *Envelope) (content []byte, misfit []string
 	return value, nil, nil
 }
 
-// DecodeCustom decodes the payload of a body, as DecodeEnvelope has found it, into
+// DecodeCustom decodes the payload of a body, as Message.FindContent has found it, into
 // a T of any type. The error wraps ErrMisfit and names the fields.
 func DecodeCustom[T any](content []byte, data *T) error {
 	err := jsonv2.Unmarshal(content, data)

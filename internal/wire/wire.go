@@ -2,8 +2,10 @@
 // envelope and a payload, in one pass for both layouts.
 //
 //	media.go    CheckMedia: whether the headers say that a body is JSON
+//	request.go  ReadRequest: what a request has for the receiver
 //	body.go     Read: a body of bounded size, into pooled memory
 //	peek.go     Peek: the type and the project, without decoding
+//	message.go  Message: a body and what was read of it
 //	envelope.go Envelope and Inner: the fields around a payload
 //	layouts.go  Layouts: envelope and payload in one pass
 //	lenient.go  the second pass, for a body with a value that does not fit
@@ -31,6 +33,9 @@ var (
 	ErrMisfit      = errors.New("sonzaihook: payload does not fit")
 
 	ErrUnsupportedMediaType = errors.New("sonzaihook: unsupported media type")
+	ErrBodyTooLarge         = errors.New("sonzaihook: body too large")
+	ErrBodyConsumed         = errors.New("sonzaihook: body consumed before the receiver")
+	ErrBodyUnreadable       = errors.New("sonzaihook: body unreadable")
 )
 
 // byteOrderMark may stand before a body. It is signed with it and means nothing.
