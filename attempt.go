@@ -15,13 +15,13 @@ import (
 // Run runs the callbacks, or only the dead letter if the delivery was refused. It
 // implements once.Work.
 func (in *inbound) Run(ctx *once.Context) (handled bool) {
-	in.end = ending{answer: failed, err: errGoexit} // stays if a callback ends the goroutine
+	in.end = ending{row: failed, err: errGoexit} // stays if a callback ends the goroutine
 	end := in.run(ctx)
-	if end.answer.final() {
+	if end.row.Final() {
 		end = keepDeadLetter(ctx, in.table, &in.Delivery, end)
 	}
 	in.end = end
-	return end.answer.settled()
+	return end.row.Settled()
 }
 
 // run returns how the callbacks ended, or the refusal.
@@ -31,17 +31,17 @@ func (in *inbound) run(ctx *once.Context) (end ending) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			end = panicked.ending(usercode.Recovered(v))
+			end = endingOf(panicked, usercode.Recovered(v))
 		}
 	}()
 	return callbackEnding(in.table.handle(ctx, &in.Delivery, 0))
 }
 
 func refusedEnding(err error) ending {
-	if end := callbackEnding(err); end.answer == rejected {
+	if end := callbackEnding(err); end.row == rejected {
 		return end // the queue called it Permanent
 	}
-	return answerFor(err).ending(err)
+	return endingOf(answerFor(err), err)
 }
 
 // runCallbacks is the innermost handler: the callbacks of the delivery's type,
@@ -85,8 +85,8 @@ func keepDeadLetter(ctx context.Context, table *routeTable, d *Delivery, end end
 			continue
 		}
 		again := callbackEnding(err)
-		if again.answer != panicked {
-			again = failed.ending(usercode.Because(errNotKept, usercode.Text(err), err))
+		if again.row != panicked {
+			again = endingOf(failed, usercode.Because(errNotKept, usercode.Text(err), err))
 		}
 		return again
 	}

@@ -38,7 +38,7 @@ func handOff(ctx context.Context, runner *once.Runner, enqueue func(context.Cont
 	if err == nil {
 		err = result
 	}
-	if err == nil || callbackEnding(err).answer == rejected {
+	if err == nil || callbackEnding(err).row == rejected {
 		return err
 	}
 	return usercode.Because(ErrQueueUnavailable, usercode.Text(err), err)

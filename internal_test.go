@@ -47,7 +47,7 @@ func TestEveryRefusalHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	for _, reason := range reasons {
 		out := Refusal(reason.err)
-		require.Equal(t, reason.answer.status, out.Status)
+		require.Equal(t, reason.row.Status, out.Status)
 		require.ErrorIs(t, out.Err, reason.err)
 	}
 	require.Equal(t, CodeFailed, Refusal(errors.New("any other")).Code)
@@ -57,16 +57,16 @@ func TestEveryAnswerIsConstantJSON(t *testing.T) {
 	t.Parallel()
 	require.Len(t, answers, 21)
 	codes := map[string]bool{}
-	for _, answer := range answers {
-		code := answer.code
+	for _, row := range answers {
+		code := row.Code
 		require.False(t, codes[code], code)
 		codes[code] = true
 		var body map[string]any
-		require.NoError(t, json.Unmarshal(answer.body, &body), code)
+		require.NoError(t, json.Unmarshal(row.Body, &body), code)
 		require.Equal(t, code, body["code"])
-		require.Less(t, len(answer.body), 200)
+		require.Less(t, len(row.Body), 200)
 		forbidden := []int{301, 302, 307, 308, 404, 409, 410, 425, 429}
-		require.NotContains(t, forbidden, answer.status, "the platform would stop")
-		require.Equal(t, answer.status == http.StatusServiceUnavailable, answer.after > 0, "503 says when to come back: %s", code)
+		require.NotContains(t, forbidden, row.Status, "the platform would stop")
+		require.Equal(t, row.Status == http.StatusServiceUnavailable, row.After > 0, "503 says when to come back: %s", code)
 	}
 }

@@ -1,14 +1,11 @@
 package sonzaihook
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
+	"github.com/sonzaihook/sonzaihook/internal/answer"
 	"github.com/sonzaihook/sonzaihook/internal/usercode"
 )
 
@@ -46,7 +43,7 @@ type Outcome struct {
 	// part of the answer.
 	Err error
 
-	answer *answer
+	row *answer.Row
 }
 
 // The codes that an answer can have. Under the platform's retry rule (observed)
@@ -75,57 +72,38 @@ const (
 	CodeRetryLater           = "retry_later"            // 503: RetryAfter, or a new secret is under way
 )
 
-// answer is one row of the table: a status, a code, and the constant body.
-type answer struct {
-	status int
-	code   string
-	after  time.Duration // the usual Retry-After
-	body   []byte
-}
-
 // answers are the rows of the table, in its order.
-var answers []*answer
-
-func newAnswer(status int, code string, after time.Duration) *answer {
-	body := fmt.Sprintf("{\"code\":%q}\n", code)
-	if status >= http.StatusBadRequest {
-		title, _ := json.Marshal(http.StatusText(status))
-		body = fmt.Sprintf("{\"type\":\"about:blank\",\"title\":%s,\"status\":%d,\"code\":%q}\n", title, status, code)
-	}
-	a := &answer{status: status, code: code, after: after, body: []byte(body)}
-	answers = append(answers, a)
-	return a
-}
+var answers answer.Table
 
 var (
-	processed            = newAnswer(http.StatusOK, CodeProcessed, 0)
-	duplicate            = newAnswer(http.StatusOK, CodeDuplicate, 0)
-	ignored              = newAnswer(http.StatusOK, CodeIgnored, 0)
-	queued               = newAnswer(http.StatusAccepted, CodeQueued, 0)
-	malformedBody        = newAnswer(http.StatusBadRequest, CodeUndecodable, 0)
-	unauthorized         = newAnswer(http.StatusUnauthorized, CodeUnauthorized, 0)
-	methodNotAllowed     = newAnswer(http.StatusMethodNotAllowed, CodeMethodNotAllowed, 0)
-	bodyTooLarge         = newAnswer(http.StatusRequestEntityTooLarge, CodeBodyTooLarge, 0)
-	unsupportedMediaType = newAnswer(http.StatusUnsupportedMediaType, CodeUnsupportedMediaType, 0)
-	invalid              = newAnswer(http.StatusUnprocessableEntity, CodeInvalid, 0)
-	rejected             = newAnswer(http.StatusUnprocessableEntity, CodeRejected, 0)
-	failed               = newAnswer(http.StatusInternalServerError, CodeFailed, 0)
-	panicked             = newAnswer(http.StatusInternalServerError, CodePanicked, 0)
-	bodyConsumed         = newAnswer(http.StatusInternalServerError, CodeBodyConsumed, 0)
-	inFlight             = newAnswer(http.StatusServiceUnavailable, CodeInFlight, 5*time.Second)
-	storeUnavailable     = newAnswer(http.StatusServiceUnavailable, CodeStoreUnavailable, 5*time.Second)
-	queueUnavailable     = newAnswer(http.StatusServiceUnavailable, CodeQueueUnavailable, 5*time.Second)
-	shuttingDown         = newAnswer(http.StatusServiceUnavailable, CodeShuttingDown, 5*time.Second)
-	overloaded           = newAnswer(http.StatusServiceUnavailable, CodeOverloaded, time.Second)
-	bodyUnreadable       = newAnswer(http.StatusServiceUnavailable, CodeBodyUnreadable, time.Second)
-	retryLater           = newAnswer(http.StatusServiceUnavailable, CodeRetryLater, time.Second)
+	processed            = answers.Add(http.StatusOK, CodeProcessed, 0)
+	duplicate            = answers.Add(http.StatusOK, CodeDuplicate, 0)
+	ignored              = answers.Add(http.StatusOK, CodeIgnored, 0)
+	queued               = answers.Add(http.StatusAccepted, CodeQueued, 0)
+	malformedBody        = answers.Add(http.StatusBadRequest, CodeUndecodable, 0)
+	unauthorized         = answers.Add(http.StatusUnauthorized, CodeUnauthorized, 0)
+	methodNotAllowed     = answers.Add(http.StatusMethodNotAllowed, CodeMethodNotAllowed, 0)
+	bodyTooLarge         = answers.Add(http.StatusRequestEntityTooLarge, CodeBodyTooLarge, 0)
+	unsupportedMediaType = answers.Add(http.StatusUnsupportedMediaType, CodeUnsupportedMediaType, 0)
+	invalid              = answers.Add(http.StatusUnprocessableEntity, CodeInvalid, 0)
+	rejected             = answers.Add(http.StatusUnprocessableEntity, CodeRejected, 0)
+	failed               = answers.Add(http.StatusInternalServerError, CodeFailed, 0)
+	panicked             = answers.Add(http.StatusInternalServerError, CodePanicked, 0)
+	bodyConsumed         = answers.Add(http.StatusInternalServerError, CodeBodyConsumed, 0)
+	inFlight             = answers.Add(http.StatusServiceUnavailable, CodeInFlight, 5*time.Second)
+	storeUnavailable     = answers.Add(http.StatusServiceUnavailable, CodeStoreUnavailable, 5*time.Second)
+	queueUnavailable     = answers.Add(http.StatusServiceUnavailable, CodeQueueUnavailable, 5*time.Second)
+	shuttingDown         = answers.Add(http.StatusServiceUnavailable, CodeShuttingDown, 5*time.Second)
+	overloaded           = answers.Add(http.StatusServiceUnavailable, CodeOverloaded, time.Second)
+	bodyUnreadable       = answers.Add(http.StatusServiceUnavailable, CodeBodyUnreadable, time.Second)
+	retryLater           = answers.Add(http.StatusServiceUnavailable, CodeRetryLater, time.Second)
 )
 
 // reasons says which answer an error gets, the more particular error first. What
 // is not in it is the user's own error.
 var reasons = []struct {
-	err    error
-	answer *answer
+	err error
+	row *answer.Row
 }{
 	{ErrMissingSignature, unauthorized},
 	{ErrMalformedSignature, unauthorized},
@@ -153,13 +131,13 @@ var reasons = []struct {
 
 // errorOutcome returns the outcome for an error of the receiver's. It runs no code
 // of the user's: what may hold an error of the user's was made by usercode.Because.
-func errorOutcome(err error) Outcome { return answerFor(err).outcome(err) }
+func errorOutcome(err error) Outcome { return outcomeOf(answerFor(err), err) }
 
-func answerFor(err error) *answer {
+func answerFor(err error) *answer.Row {
 	known := usercode.Reason(err)
 	for _, reason := range reasons {
 		if errors.Is(known, reason.err) {
-			return reason.answer
+			return reason.row
 		}
 	}
 	return failed
@@ -169,40 +147,35 @@ func answerFor(err error) *answer {
 func Refusal(err error) (out Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			out = panicked.outcome(usercode.Recovered(v))
+			out = outcomeOf(panicked, usercode.Recovered(v))
 		}
 	}()
 	return errorOutcome(err)
 }
 
-func (a *answer) outcome(err error) Outcome {
-	return Outcome{Status: a.status, Code: a.code, RetryAfter: a.after, Err: err, answer: a}
+func outcomeOf(row *answer.Row, err error) Outcome {
+	return Outcome{Status: row.Status, Code: row.Code, RetryAfter: row.After, Err: err, row: row}
 }
 
 // ending is how a run ended: what an outcome of it has that the inbound has not. It is
 // small, because what the goroutine of a run needs beyond its first 2 KB of stack is
 // copied for every delivery.
 type ending struct {
-	answer *answer
-	after  time.Duration
-	err    error
-	kept   bool
+	row   *answer.Row
+	after time.Duration
+	err   error
+	kept  bool
 }
 
-func (a *answer) ending(err error) ending { return ending{answer: a, after: a.after, err: err} }
+func endingOf(row *answer.Row, err error) ending {
+	return ending{row: row, after: row.After, err: err}
+}
 
 func (e *ending) outcome() Outcome {
-	out := e.answer.outcome(e.err)
+	out := outcomeOf(e.row, e.err)
 	out.RetryAfter, out.Kept = e.after, e.kept
 	return out
 }
-
-// final reports whether the platform will not send the delivery again although
-// nothing handled it.
-func (a *answer) final() bool { return a.status >= 400 && a.status < 500 }
-
-// settled reports whether the delivery counts as handled.
-func (a *answer) settled() bool { return a.status < 300 }
 
 // Retry reports whether the delivery should be tried again, and the shortest wait
 // before that. It is what a queue's worker does with an outcome of Dispatch: an
@@ -214,47 +187,15 @@ func (o Outcome) Retry() (after time.Duration, again bool) {
 	return o.RetryAfter, true
 }
 
-// Headers of the answers, shared by all of them. Their elements do not change.
-var (
-	plainType   = []string{"application/json"}
-	problemType = []string{"application/problem+json"}
-	onlyPost    = []string{http.MethodPost}
-)
-
 // Respond writes the answer: the status, the headers and the constant body. From
 // 400 on the body is a problem document (RFC 9457) with the code as a member.
-func (o Outcome) Respond(w http.ResponseWriter) {
-	header := w.Header()
-	header["Content-Type"] = plainType
-	if o.Status >= http.StatusBadRequest {
-		header["Content-Type"] = problemType
-	}
-	if o.Status == http.StatusMethodNotAllowed {
-		header["Allow"] = onlyPost
-	}
-	if o.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.FormatInt(wholeSeconds(o.RetryAfter), 10))
-	}
-	w.WriteHeader(o.Status)
-	// A client that is gone cannot be told so; the platform sends again.
-	_, _ = w.Write(o.Body())
-}
-
-// wholeSeconds rounds up.
-func wholeSeconds(d time.Duration) int64 {
-	return int64(min(d, math.MaxInt64-time.Second)+time.Second-1) / int64(time.Second)
-}
+func (o Outcome) Respond(w http.ResponseWriter) { answer.Write(w, o.Status, o.RetryAfter, o.Body()) }
 
 // Body returns the body of the answer. It is constant for each code and must
 // not be changed. It is nil for a code that is none of the constants.
 func (o Outcome) Body() []byte {
-	if o.answer != nil {
-		return o.answer.body
+	if o.row != nil {
+		return o.row.Body
 	}
-	for _, a := range answers {
-		if a.code == o.Code {
-			return a.body
-		}
-	}
-	return nil
+	return answers.Body(o.Code)
 }

@@ -23,11 +23,11 @@
 //	handlers.go     registering callbacks and middleware (routes.go: what was registered)
 //	outcome.go      what became of it, and what the platform is told (verdicts.go: what callbacks say)
 //	report.go       what the log and the observers are told
-//	options.go      how all that can be changed
-//	errors.go       every error
+//	options.go      how all that can be changed (errors.go: every error)
 //
-// Below them, internal/signature knows the signature scheme and keeps the secrets,
-// internal/wire reads bodies, and internal/once runs work under a claim.
+// Below them, internal/signature keeps the secrets, internal/wire reads bodies,
+// internal/once runs work under a claim, internal/answer has the answers, and
+// internal/usercode guards against what the user's code does.
 //
 // What is promised: a delivery that is answered 2xx was handled, or is in the queue
 // of [WithHandOff]; at least once; never two copies at a time while the lease holds;
@@ -103,9 +103,7 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 		r.rotations = once.Announcements{Claims: &r.runner.Claims, Settle: 2 * signature.LookEvery}
 		r.keys.Fleet, r.keys.Expects = signature.NewFleet(r.rotates), r.expects
 	}
-	if m, ok := s.store.(*memoryStore); ok {
-		m.logTo(s.report)
-	}
+	logEvictions(s.store, s.report)
 	return r, nil
 }
 
@@ -228,7 +226,7 @@ func (r *Receiver) take(ctx context.Context, in *inbound, table *routeTable) Out
 		return r.enqueue(ctx, in, table)
 	}
 	if len(in.events) == 0 {
-		return ignored.outcome(nil)
+		return outcomeOf(ignored, nil)
 	}
 	return r.run(ctx, in, table, nil)
 }
@@ -237,14 +235,14 @@ func (r *Receiver) take(ctx context.Context, in *inbound, table *routeTable) Out
 // chance to keep it. What a deploy may mend is refused for good only if it was kept.
 func (r *Receiver) refuse(ctx context.Context, in *inbound, table *routeTable, err error) Outcome {
 	out := errorOutcome(err)
-	if !out.answer.final() || out.Code == CodeUnauthorized {
+	if !out.row.Final() || out.Code == CodeUnauthorized {
 		return out
 	}
 	if len(table.deadLetter) > 0 {
 		return r.run(ctx, in, table, err)
 	}
 	if out.Code == CodeRejected || out.Code == CodeInvalid && len(in.misfit) > 0 {
-		return failed.outcome(err)
+		return outcomeOf(failed, err)
 	}
 	return out
 }
@@ -260,10 +258,10 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 	case nil:
 		return in.end.outcome()
 	case *once.UnavailableError:
-		return storeUnavailable.outcome(e)
+		return outcomeOf(storeUnavailable, e)
 	}
 	if err == once.ErrDone { //nolint:errorlint // it is never wrapped
-		return duplicate.outcome(nil)
+		return outcomeOf(duplicate, nil)
 	}
 	return errorOutcome(err)
 }
@@ -272,9 +270,9 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 func (r *Receiver) enqueue(ctx context.Context, in *inbound, table *routeTable) Outcome {
 	err := handOff(ctx, &r.runner, r.settings.handOff, &in.Delivery)
 	if err == nil {
-		return queued.outcome(nil)
+		return outcomeOf(queued, nil)
 	}
-	if callbackEnding(err).answer == rejected {
+	if callbackEnding(err).row == rejected {
 		return r.run(ctx, in, table, err)
 	}
 	return errorOutcome(err)
@@ -293,10 +291,9 @@ func (r *Receiver) report(ctx context.Context, out Outcome, start time.Time) Out
 	return out
 }
 
-// recovered is deferred where user code may panic in the caller's goroutine: an
-// identity function, the body of a request, a context.
+// recovered is deferred where user code may panic in the caller's goroutine.
 func (r *Receiver) recovered(ctx context.Context, out *Outcome, start time.Time) {
 	if v := recover(); v != nil {
-		*out = r.report(ctx, panicked.outcome(usercode.Recovered(v)), start)
+		*out = r.report(ctx, outcomeOf(panicked, usercode.Recovered(v)), start)
 	}
 }

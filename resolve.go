@@ -170,7 +170,7 @@ func (s *settings) validate(in *inbound) error {
 			continue
 		}
 		if err := s.validator.Struct(subject); err != nil {
-			if end := callbackEnding(err); end.answer == panicked {
+			if end := callbackEnding(err); end.row == panicked {
 				return end.err
 			}
 			return usercode.Because(ErrInvalid, usercode.Text(err), err)

@@ -87,7 +87,7 @@ func (s State) String() string {
 // goroutine.
 func NewMemoryStore(capacity int) Store {
 	m := &memoryStore{Memory: once.NewMemory(capacity)}
-	m.logTo(defaultReporter())
+	logEvictions(m, defaultReporter())
 	return m
 }
 
@@ -103,8 +103,11 @@ func (m *memoryStore) Claim(ctx context.Context, key, token string, lease time.D
 	return State(state), err
 }
 
-func (m *memoryStore) logTo(rep *reporter) {
-	m.WhenFull(func(capacity int64, evicted uint64) { rep.storeFull(capacity, evicted) })
+// logEvictions makes a memory store log, through rep, that it is full.
+func logEvictions(store Store, rep *reporter) {
+	if m, ok := store.(*memoryStore); ok {
+		m.WhenFull(rep.storeFull)
+	}
 }
 
 // engineStore is a Store as the engine knows it.
@@ -152,7 +155,7 @@ func ClaimFrom(ctx context.Context) (Claim, bool) {
 // Settles reports whether a receiver would mark a delivery as done whose callbacks
 // returned err: nil, [Ignore] and [Queued].
 func Settles(err error) bool {
-	return callbackEnding(err).answer.settled()
+	return callbackEnding(err).row.Settled()
 }
 
 // retention is for how long a handled delivery is recognised. The platform's

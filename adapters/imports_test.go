@@ -50,7 +50,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		require.Equal(t, want, imports(t, dir), dir)
 	}
 	require.Equal(t, []string{
-		module + "/internal/once", module + "/internal/signature", module + "/internal/snapshot",
+		module + "/internal/answer", module + "/internal/once", module + "/internal/signature", module + "/internal/snapshot",
 		module + "/internal/usercode", module + "/internal/wire",
 	}, imports(t, ".."))
 	lowest := []string{module + "/internal/snapshot", module + "/internal/usercode"}
@@ -58,7 +58,7 @@ func TestAnAdapterImportsTheRootAndOneLibrary(t *testing.T) {
 		require.Subset(t, lowest, imports(t, "../internal/"+dir), dir)
 	}
 	require.Subset(t, append(lowest, "github.com/go-json-experiment/json"), imports(t, "../internal/wire"))
-	for _, dir := range []string{"snapshot", "usercode"} {
+	for _, dir := range []string{"answer", "snapshot", "usercode"} {
 		require.Empty(t, imports(t, "../internal/"+dir), dir)
 	}
 	require.Equal(t, []string{module}, imports(t, "internal/redisscript"))
