@@ -96,7 +96,7 @@ func newReceiver(tb testing.TB, options ...sonzaihook.Option) http.Handler {
 	return hooks
 }
 
-// benchBody returns an event of about the given size, with an id of its own.
+// benchBody returns an event of about the given size, with a separate id.
 func benchBody(id, size int) []byte {
 	var entities []string
 	for n := 700; n < size; n += 42 {

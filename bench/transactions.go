@@ -16,7 +16,7 @@ import (
 )
 
 // Whole deliveries: signature, claim, a callback that writes one row, and commit. The
-// row is written in a transaction of its own beside the store, or in that of InTx, in
+// row is written in a separate transaction beside the store, or in that of InTx, in
 // which "done" is written too.
 
 // moodBody is the n-th event.
@@ -227,7 +227,7 @@ func (b *bench) transactions() error {
 	}
 	b.paper.title("Stores: claim and commit, 16 at a time", "Redis with a plain client, databases with 20 connections and the settings that they come with, SQLite in WAL mode with synchronous FULL. "+flush.String())
 	b.paper.rates(claimed)
-	b.paper.title("Stores: whole deliveries, 16 at a time", "Verified, claimed, one row written by the callback, committed. Beside: the row has a transaction of its own. InTx: the row and \"done\" are in one.")
+	b.paper.title("Stores: whole deliveries, 16 at a time", "Verified, claimed, one row written by the callback, committed. Beside: the row has a separate transaction. InTx: the row and \"done\" are in one.")
 	b.paper.rates(delivered)
 	b.paper.aims(b.transactionAims(delivered, flush))
 	return nil

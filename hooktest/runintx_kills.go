@@ -163,7 +163,7 @@ var lossParts = []txPart{
 		t.wantRows(1, 1)
 		t.once(1)
 	}},
-	{"a former holder cannot commit a transaction of its own", func(t *txTest) {
+	{"a former holder cannot commit its own transaction", func(t *txTest) {
 		heir := t.startWith(nil)
 		p := t.start(sonzaihook.WithLease(time.Hour))
 		p.lease.Store(int64(10 * time.Millisecond))

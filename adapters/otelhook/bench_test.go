@@ -86,7 +86,7 @@ func unsampled(tb testing.TB) *otelhook.Telemetry {
 // round is how many deliveries one side handles before the other is asked.
 const round = 200
 
-// benchmarked returns what delivers a round, each with an identity of its own.
+// benchmarked returns what delivers a round, each with another identity.
 func benchmarked(tb testing.TB, telemetry *otelhook.Telemetry, withStore bool, run func(context.Context, *sonzaihook.MoodChangeEvent) error) func() int {
 	var options []sonzaihook.Option
 	var store sonzaihook.Store

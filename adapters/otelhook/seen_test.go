@@ -43,7 +43,7 @@ func newSeen(t testing.TB, options ...otelhook.Option) *seen {
 	return s
 }
 
-// receiver returns an attached receiver that takes moods and a type of its own.
+// receiver returns an attached receiver that takes moods and a custom type.
 func (s *seen) receiver(mood func(context.Context, *sonzaihook.MoodChangeEvent) error, options ...sonzaihook.Option) *sonzaihook.Receiver {
 	s.t.Helper()
 	hooks := newReceiver(s.t, append(s.Options(), options...)...)

@@ -64,7 +64,7 @@ func BenchmarkClaimAndCommit(b *testing.B) {
 }
 
 // BenchmarkDelivery has a callback that writes one row: in the transaction of InTx,
-// and in one of its own beside the store.
+// and in a separate one beside the store.
 func BenchmarkDelivery(b *testing.B) {
 	benchEach(b, func(b *testing.B, d database) {
 		for _, beside := range []bool{false, true} {

@@ -61,7 +61,7 @@ func TestSendIsAcceptedByAReceiver(t *testing.T) {
 	require.Regexp(t, `^200 processed  \S+ m?s  agent\.mood_change evt_\w+\n$`, got.out)
 	require.Equal(t, console.ExitYes, send("on_mood_updated", "--flat", "--set", "valence=7").code)
 	moods := seen.All()
-	require.Len(t, moods, 2, "a second one has an id of its own")
+	require.Len(t, moods, 2, "the second has another id")
 	require.InDelta(t, 12, moods[0].Valence, 0)
 	require.Equal(t, "gloomy", moods[0].Label)
 	require.Equal(t, `42 "x`, moods[0].TriggerReason)
