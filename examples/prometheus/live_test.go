@@ -29,7 +29,11 @@ import (
 
 // calm are the panels that show 0 while nothing is wrong, where an empty panel would
 // be taken for a broken one. What they show of trouble is not 0.
-var calm = []string{"Deliveries", "Answered 5xx", "Refusals by reason", "Store: calls that failed", "Verified by a secret that was rotated out"}
+var calm = []string{"Deliveries", "Answered 5xx", "Answered 5xx by code", "Refusals by reason", "Store: calls that failed", "Verified by a secret that was rotated out"}
+
+// first are the panels that show a delivery which is the first of its kind, where
+// rate alone sees nothing: its series begin with it.
+var first = []string{"Deliveries", "Deliveries by outcome", "Deliveries by type", "Time to the answer", "Time in callbacks", "Clock skew", "Store: 99 % of calls within"}
 
 // Every query of every panel is asked of a Prometheus that scrapes the server, and
 // each has to be answered with a number. Not parallel: the registry is global.
@@ -45,7 +49,7 @@ func TestEveryPanelShowsSomethingOfARealPrometheus(t *testing.T) {
 	queries := map[string]string{} // to the title of the panel
 	for _, panel := range readDashboard(t).Panels {
 		for _, target := range panel.Targets {
-			queries[strings.NewReplacer("$__rate_interval", "30s", "$job", ".*").Replace(target.Expr)] = panel.Title
+			queries[strings.NewReplacer("$__rate_interval_ms", "15000", "$__rate_interval", "15s", "$job", ".*").Replace(target.Expr)] = panel.Title
 		}
 	}
 	require.GreaterOrEqual(t, len(queries), 16)
@@ -65,7 +69,16 @@ func TestEveryPanelShowsSomethingOfARealPrometheus(t *testing.T) {
 	}
 	zero := func(values []string) bool { return len(values) == 1 && values[0] == "0" }
 	answered(func() {}, func(title string, values []string) bool { // nothing has arrived yet
-		return zero(values) == (slices.Contains(calm, title) && title != "Answered 5xx" || title == "Types without a secret" || title == "In flight")
+		return zero(values) == (slices.Contains(calm, title) && title != "Answered 5xx" || title == "Without a secret" || title == "In flight")
+	})
+	delivered := false
+	answered(func() {
+		if !delivered && len(numbers(t, api+"/query?query="+url.QueryEscape("sonzaihook_delivery_in_flight offset 15s"))) > 0 {
+			busy.accepted()
+			delivered = true
+		}
+	}, func(title string, values []string) bool {
+		return !slices.Contains(first, title) || len(values) > 0 && !slices.Contains(values, "0")
 	})
 	answered(busy.accepted, func(title string, values []string) bool { // a share of something
 		return !slices.Contains(calm, title) || title == "Deliveries" || zero(values)
