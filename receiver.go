@@ -253,6 +253,7 @@ func (r *Receiver) run(ctx context.Context, in *inbound, table *routeTable, refu
 	in.table, in.refused = table, refused
 	err := r.runner.Do(ctx, &in.Attempt, in, once.Order{
 		Key: in.about.id, Claim: refused == nil, Timeout: r.settings.timeout(ctx, in.about.source),
+		Deep: len(table.middleware) > 0,
 	})
 	switch e := err.(type) { //nolint:errorlint // what it wraps may be the user's
 	case nil:

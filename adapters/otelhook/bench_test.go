@@ -23,9 +23,9 @@ import (
 // an unsampled trace. The two receivers take turns. Metrics: the difference of their
 // fastest rounds, which a busy machine changes least, and of their allocations.
 func BenchmarkTelemetry(b *testing.B) {
-	// A goroutine starts with a small stack, and growing it takes longer than all of
-	// the telemetry. A callback that does anything grows it anyway; one that does
-	// nothing has telemetry pay for that.
+	// A goroutine starts with a small stack, and growing it takes about as long as all of
+	// the telemetry. A callback that does anything grows it anyway; with one that does
+	// nothing, telemetry pays for that.
 	busy := func(context.Context, *sonzaihook.MoodChangeEvent) error {
 		if deep(1) == 0 {
 			return errors.New("no frame")

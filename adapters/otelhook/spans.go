@@ -21,7 +21,6 @@ import (
 func (t *Telemetry) process(next sonzaihook.Handler) sonzaihook.Handler {
 	return func(ctx context.Context, d *sonzaihook.Delivery) error {
 		began := time.Now()
-		grow(1)
 		t.running.Add(1)
 		ctx, span := t.begin(ctx, t.labels.begin(processing, d.Type), d)
 		failure := sonzaihook.CodePanicked // stays if next panics or ends its goroutine
@@ -34,18 +33,6 @@ func (t *Telemetry) process(next sonzaihook.Handler) sonzaihook.Handler {
 		failure = failureOf(ctx, err)
 		return err
 	}
-}
-
-// grow makes the stack of a run's goroutine large enough for what follows, in one
-// step. Left alone it would be doubled twice or three times, and copying it is most
-// of what telemetry costs. It leaves room for callbacks too: a query of database/sql
-// takes about 8 KB, so that the copy is one that a run without telemetry also makes.
-//
-//go:noinline
-func grow(n byte) byte {
-	var frame [8 << 10]byte
-	frame[n] = n
-	return frame[int(n)%len(frame)]
 }
 
 // failureOf returns the error.type for what the callbacks returned. The text of an
