@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ type dashboard struct {
 		Type    string
 		Title   string
 		GridPos struct{ X, Y, W, H int }
-		Targets []struct{ Expr string }
+		Targets []struct{ Expr, LegendFormat string }
 	}
 	Templating struct {
 		List []struct{ Query json.RawMessage }
@@ -162,6 +163,60 @@ func TestThePanelsOfTheDashboardDoNotOverlap(t *testing.T) {
 			}
 		}
 	}
+}
+
+var (
+	legendLabel = regexp.MustCompile(`{{(\w+)}}`)
+	groupedBy   = regexp.MustCompile(`^(?:histogram_quantile\([\d.]+, )?(?:sum|max) by \(([\w, ]+)\)`)
+)
+
+// A label that a series does not have is empty in its legend.
+func TestALegendNamesTheLabelsThatItsQueryGroupsBy(t *testing.T) {
+	t.Parallel()
+	for _, panel := range readDashboard(t).Panels {
+		for _, target := range panel.Targets {
+			var grouped []string
+			if by := groupedBy.FindStringSubmatch(target.Expr); by != nil {
+				grouped = strings.Split(by[1], ", ")
+			}
+			var named []string
+			for _, label := range legendLabel.FindAllStringSubmatch(target.LegendFormat, -1) {
+				named = append(named, label[1])
+			}
+			grouped = slices.DeleteFunc(grouped, func(label string) bool { return label == "le" })
+			require.ElementsMatch(t, grouped, named, "%s: %s", panel.Title, target.Expr)
+		}
+	}
+}
+
+var (
+	codeConstant = regexp.MustCompile(`(?m)^\tCode\w+ += "(\w+)"`)
+	codesAsked   = regexp.MustCompile(`code=~"([\w|]+)"`)
+)
+
+func TestTheDashboardCountsEveryCodeThatIsAnswered5xx(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join("..", "..", "outcome.go"))
+	require.NoError(t, err)
+	var want []string
+	for _, constant := range codeConstant.FindAllStringSubmatch(string(source), -1) {
+		var problem struct{ Status int }
+		require.NoError(t, json.Unmarshal(sonzaihook.Outcome{Code: constant[1]}.Body(), &problem), constant[1])
+		if problem.Status >= http.StatusInternalServerError {
+			want = append(want, constant[1])
+		}
+	}
+	require.Contains(t, want, sonzaihook.CodeFailed)
+	asked := 0
+	for _, panel := range readDashboard(t).Panels {
+		for _, target := range panel.Targets {
+			for _, codes := range codesAsked.FindAllStringSubmatch(target.Expr, -1) {
+				require.ElementsMatch(t, want, strings.Split(codes[1], "|"), panel.Title)
+				asked++
+			}
+		}
+	}
+	require.Positive(t, asked)
 }
 
 // promtool reads the queries as Prometheus does, once Grafana's variables are
