@@ -21,6 +21,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 	"github.com/stretchr/testify/require"
 )
 
@@ -133,29 +134,20 @@ func (*repeatable) Close() error { return nil }
 
 // time sends every request once and returns how long that took.
 func (ds deliveries) time(handler http.Handler) time.Duration {
-	w := &discard{header: http.Header{}}
+	w := &recorder.Answer{}
 	start := time.Now()
 	for _, req := range ds {
 		if _, err := req.Body.(*repeatable).Seek(0, io.SeekStart); err != nil {
 			panic(err)
 		}
-		w.status = 0
+		w.Status = 0
 		handler.ServeHTTP(w, req)
-		if w.status != http.StatusOK {
-			panic(w.status)
+		if w.Status != http.StatusOK {
+			panic(w.Status)
 		}
 	}
 	return time.Since(start)
 }
-
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // floor is the least that a receiver can do.
 type floor struct {

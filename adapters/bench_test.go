@@ -20,6 +20,7 @@ import (
 	"github.com/sonzaihook/sonzaihook/adapters/ginhook"
 	"github.com/sonzaihook/sonzaihook/adapters/httphook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // BenchmarkMount compares each adapter with the receiver under the framework's own
@@ -106,10 +107,10 @@ func takeTurns(b *testing.B, target string, adapter, wrapper http.Handler) {
 	take := func(handler http.Handler) time.Duration {
 		start := time.Now()
 		for range turn {
-			answer := discard{header: http.Header{}}
-			handler.ServeHTTP(&answer, benchRequest(b, target, header, body))
-			if answer.status != http.StatusOK {
-				b.Fatalf("answered %d", answer.status)
+			answer := &recorder.Answer{}
+			handler.ServeHTTP(answer, benchRequest(b, target, header, body))
+			if answer.Status != http.StatusOK {
+				b.Fatalf("answered %d", answer.Status)
 			}
 		}
 		return time.Since(start)
@@ -141,15 +142,3 @@ func benchRequest(b *testing.B, target string, header http.Header, body []byte) 
 	req.Header = header
 	return req
 }
-
-// discard is a response writer that keeps only the status. Like that of net/http
-// it can be flushed.
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) WriteHeader(status int)      { d.status = status }
-func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-func (d *discard) Flush()                      {}

@@ -13,6 +13,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
 	"github.com/sonzaihook/sonzaihook/inspector"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // everything returns all that the page shows of the first deliveries.
@@ -44,7 +45,7 @@ func TestSecretsSignaturesAndAuthorizationsAreNeverShown(t *testing.T) {
 		req.Header.Set("X-Note", "the secret is "+hooktest.Secret)
 		req.Header.Set(sonzaihook.SignatureHeader, header)
 		change(req)
-		d.handler.ServeHTTP(discard{}, req)
+		d.handler.ServeHTTP(&recorder.Answer{}, req)
 	}
 	none := func(*http.Request) {}
 	for _, header := range []string{
@@ -67,12 +68,6 @@ func TestSecretsSignaturesAndAuthorizationsAreNeverShown(t *testing.T) {
 	require.NotContains(t, strings.ToLower(shown), mac[:24], "not a piece of it either")
 	require.Contains(t, shown, "hidden, 25 bytes")
 }
-
-type discard struct{}
-
-func (discard) Header() http.Header         { return http.Header{} }
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-func (discard) WriteHeader(int)             {}
 
 func TestABodyIsTextAndItsTricksAreNamed(t *testing.T) {
 	t.Parallel()

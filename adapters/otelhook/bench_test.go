@@ -17,6 +17,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/otelhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // BenchmarkTelemetry says what a delivery costs more with metrics of the SDK and
@@ -104,7 +105,7 @@ func benchmarked(tb testing.TB, telemetry *otelhook.Telemetry, withStore bool, r
 	// As behind otelhttp, whose span was not sampled either.
 	tracer := trace.NewTracerProvider(trace.WithSampler(trace.NeverSample())).Tracer("server")
 	ctx, _ := tracer.Start(context.Background(), "POST")
-	header, next := http.Header{}, 0
+	answer, next := &recorder.Answer{}, 0
 	return func() int {
 		for range round {
 			next++
@@ -113,7 +114,7 @@ func benchmarked(tb testing.TB, telemetry *otelhook.Telemetry, withStore bool, r
 			require.NoError(tb, err)
 			req.Header.Set("Content-Type", "application/json")
 			req.Header.Set(sonzaihook.SignatureHeader, sonzaihook.Sign(body, hooktest.Secret, time.Now()))
-			hooks.ServeHTTP(discard{header}, req)
+			hooks.ServeHTTP(answer, req)
 		}
 		return round
 	}

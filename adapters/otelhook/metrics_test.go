@@ -14,6 +14,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/otelhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 func TestRefusalsAreCountedByReason(t *testing.T) {
@@ -30,7 +31,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 	hooktest.Deliver(t, hooks, []byte(`[]`), right)
 	malformed := hooktest.NewRequest(t, mood("evt_1"), right)
 	malformed.Header.Set(sonzaihook.SignatureHeader, "v1=what")
-	hooks.ServeHTTP(discard{malformed.Header}, malformed)
+	hooks.ServeHTTP(&recorder.Answer{}, malformed)
 	require.NoError(t, hooks.SetSecrets(sonzaihook.Secrets{sonzaihook.EventMessage: {hooktest.Secret}}))
 	hooktest.Deliver(t, hooks, []byte(`{"event_id":"evt_2","data":{},"type":"agent.mood_change"}`), right)
 

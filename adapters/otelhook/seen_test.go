@@ -18,6 +18,7 @@ import (
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/adapters/otelhook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 // seen is a Telemetry and what it recorded.
@@ -71,16 +72,10 @@ func (s *seen) served(hooks http.Handler, body []byte, options ...hooktest.Optio
 	s.t.Helper()
 	ctx, span := s.tracers.Tracer("server").Start(s.t.Context(), "POST")
 	req := hooktest.NewRequest(s.t, body, options...).WithContext(ctx)
-	hooks.ServeHTTP(discard{http.Header{}}, req)
+	hooks.ServeHTTP(&recorder.Answer{}, req)
 	span.End()
 	return s.named("POST")[len(s.named("POST"))-1]
 }
-
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) WriteHeader(int)             {}
-func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (s *seen) named(name string) (found []trace.ReadOnlySpan) {
 	for _, span := range s.spans.Ended() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sonzaihook/sonzaihook"
 	"github.com/sonzaihook/sonzaihook/hooktest"
+	"github.com/sonzaihook/sonzaihook/internal/recorder"
 )
 
 func traceID(span trace.ReadOnlySpan) api.TraceID { return span.SpanContext().TraceID() }
@@ -248,7 +249,7 @@ func TestWhatASenderClaimsIsLinkedAndNeverAParent(t *testing.T) {
 	})
 	req := hooktest.NewRequest(t, mood("evt_1"))
 	req.Header.Set("traceparent", claim)
-	s.PublicEndpoint(trusting).ServeHTTP(discard{http.Header{}}, req)
+	s.PublicEndpoint(trusting).ServeHTTP(&recorder.Answer{}, req)
 
 	server, process := s.only("POST"), s.only("process agent.mood_change")
 	require.False(t, server.Parent().IsValid(), "the server's span is a root")
@@ -264,8 +265,8 @@ func TestARemoteSpanInTheContextIsLinkedAndNeverAParent(t *testing.T) {
 	req := hooktest.NewRequest(t, mood("evt_1"))
 	req.Header.Set("traceparent", claim)
 	ctx := propagation.TraceContext{}.Extract(t.Context(), propagation.HeaderCarrier(req.Header))
-	hooks.ServeHTTP(discard{http.Header{}}, req.WithContext(ctx))
-	hooks.ServeHTTP(discard{http.Header{}}, hooktest.NewRequest(t, mood("evt_1")).WithContext(ctx))
+	hooks.ServeHTTP(&recorder.Answer{}, req.WithContext(ctx))
+	hooks.ServeHTTP(&recorder.Answer{}, hooktest.NewRequest(t, mood("evt_1")).WithContext(ctx))
 
 	for _, name := range []string{"process agent.mood_change", "receive agent.mood_change"} {
 		span := s.only(name)

@@ -100,3 +100,16 @@ func TestWaitingInVainFailsTheTest(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerKeepsTheStatusAndDropsTheBody(t *testing.T) {
+	t.Parallel()
+	answer := &recorder.Answer{}
+	answer.Header().Set("Retry-After", "5")
+	answer.WriteHeader(http.StatusServiceUnavailable)
+	n, err := answer.Write([]byte("a body"))
+	require.NoError(t, err)
+	require.Equal(t, 6, n)
+	answer.Flush()
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+	require.Equal(t, "5", answer.Header().Get("Retry-After"))
+}
