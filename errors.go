@@ -9,9 +9,9 @@ import (
 	"github.com/sonzaihook/sonzaihook/internal/wire"
 )
 
-// The errors of this package. Every error that it returns wraps one of
-// these and is matched with [errors.Is]. None holds a secret, a signature, an
-// Authorization value or a part of a body.
+// The errors of this package. Every error that it returns wraps one of these and is
+// matched with [errors.Is]. None holds a secret, a signature, an Authorization value or
+// a part of a body.
 
 // The signature was refused; all are answered with the same 401.
 var (

@@ -164,13 +164,13 @@ func WithObserver(observer func(context.Context, Outcome)) Option {
 	}
 }
 
-// WithHandOff hands deliveries to a queue instead of running their callbacks. It
-// is called after a delivery is verified, decoded and validated and before it is
-// claimed, even if this receiver has no callback for the type. When enqueue returns
-// nil the delivery is answered 202 "queued", so it must have been stored durably by
-// then; an error is answered 503 "queue_unavailable", and [Permanent]
-// 422 after [Receiver.OnDeadLetter]. A panic is recovered and answered 503. The
-// context ends after 5 seconds, and not with the client's request.
+// WithHandOff hands deliveries to a queue instead of running their callbacks. It is
+// called after a delivery is verified, decoded and validated and before it is claimed,
+// even if this receiver has no callback for the type. When enqueue returns nil the
+// delivery is answered 202 "queued", so it must have been stored durably by then; an
+// error is answered 503 "queue_unavailable", and [Permanent] 422 after
+// [Receiver.OnDeadLetter]. A panic is recovered and answered 503. The context ends
+// after 5 seconds, and not with the client's request.
 //
 // A worker runs the callbacks: it calls [Receiver.Dispatch] of a receiver on the
 // same store with [SourceBroker]. Deliveries with that source, and those given to
@@ -198,10 +198,9 @@ func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
 
-// WithDrainDelay sets for how long [Receiver.Shutdown] still accepts deliveries
-// while [Receiver.Ready] already reports the shutdown: the time that a load balancer
-// needs to notice. The default, 0, refuses them at once, and a
-// negative value is refused.
+// WithDrainDelay sets for how long [Receiver.Shutdown] still accepts deliveries while
+// [Receiver.Ready] already reports the shutdown: the time that a load balancer needs to
+// notice. The default, 0, refuses them at once, and a negative value is refused.
 func WithDrainDelay(d time.Duration) Option {
 	return func(s *settings) { s.drainDelay = d }
 }

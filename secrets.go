@@ -36,23 +36,22 @@ func (s *settings) projectSecrets(ctx context.Context, project string) ([]signat
 // [ErrInvalidSecret], and changes nothing, if New would refuse them.
 func (r *Receiver) SetSecrets(secrets Secrets) error { return r.tenant().SetSecrets(secrets) }
 
-// Rotate makes secret valid for the registration of that name from now on. The
-// secrets that the registration had before stay valid for no longer than grace.
-// Deliveries in flight are not affected, and rotating to the same secret again is
-// harmless. The secrets of other
-// registrations stay, also of those under another name of the same type, and those
-// under [AnyEvent]; to replace the latter, rotate AnyEvent. It returns an error that
-// wraps [ErrInvalidSecret] or, for an empty name or a negative grace,
+// Rotate makes secret valid for the registration of that name from now on. The secrets
+// that the registration had before stay valid for no longer than grace. Deliveries in
+// flight are not affected, and rotating to the same secret again is harmless. The
+// secrets of other registrations stay, also of those under another name of the same
+// type, and those under [AnyEvent]; to replace the latter, rotate AnyEvent. It returns
+// an error that wraps [ErrInvalidSecret] or, for an empty name or a negative grace,
 // [ErrInvalidOption].
 func (r *Receiver) Rotate(name EventType, secret string, grace time.Duration) error {
 	return r.tenant().Rotate(name, secret, grace)
 }
 
-// RotateFrom is Rotate for a secret that has yet to be obtained, from a platform
-// that may sign with it before it returns it. Until obtain returns, a
-// delivery of the type that no secret verifies is answered 503 instead of 401, so
-// that the platform sends it again. RotateFrom returns what obtain returns, and
-// then changes nothing, or what Rotate would.
+// RotateFrom is Rotate for a secret that has yet to be obtained, from a platform that
+// may sign with it before it returns it. Until obtain returns, a delivery of the type
+// that no secret verifies is answered 503 instead of 401, so that the platform sends it
+// again. RotateFrom returns what obtain returns, and then changes nothing, or what
+// Rotate would.
 //
 // With a store that instances share (one whose Local method does not say otherwise)
 // the rotation is announced through it before obtain is called, which takes two

@@ -61,13 +61,13 @@ func secretOf(name EventType, value string) signature.Secret {
 // written.
 func SecretsFromDir(dir fs.FS) (Secrets, error) { return signature.ReadDir[EventType](dir) }
 
-// SecretsFromEnv reads secrets from the environment: PREFIX_AGENT_MESSAGE has those
-// of agent.message, and so on for each name of a documented type in upper case, with
-// every other character as an underscore. Several secrets in one variable are
-// separated by line ends or commas, the newest first. Other variables are ignored, so
-// that SONZAI_BASE_URL never becomes a secret. It returns an error
-// that wraps [ErrInvalidSecret] if there is no such variable, or one that is empty
-// or has a secret that [New] would refuse.
+// SecretsFromEnv reads secrets from the environment: PREFIX_AGENT_MESSAGE has those of
+// agent.message, and so on for each name of a documented type in upper case, with every
+// other character as an underscore. Several secrets in one variable are separated by
+// line ends or commas, the newest first. Other variables are ignored, so that
+// SONZAI_BASE_URL never becomes a secret. It returns an error that wraps
+// [ErrInvalidSecret] if there is no such variable, or one that is empty or has a secret
+// that [New] would refuse.
 func SecretsFromEnv(prefix string) (Secrets, error) {
 	return signature.ReadEnv[EventType](prefix, maps.Keys(byName))
 }

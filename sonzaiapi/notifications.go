@@ -49,8 +49,8 @@ func (n *AgentNotification) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// AgentQuery narrows [Agent.Notifications]. The zero value asks for
-// the platform's default: the 50 pending messages of any user.
+// AgentQuery narrows [Agent.Notifications]. The zero value asks for the platform's
+// default: the 50 pending messages of any user.
 type AgentQuery struct {
 	Status string
 	UserID string
@@ -116,8 +116,8 @@ type ProjectNotification struct {
 	ExpiresAt      Time            `json:"expires_at,omitzero"`
 }
 
-// ProjectQuery narrows [Project.Notifications]. The zero value asks
-// for the platform's default: the 50 pending notifications of any agent and type.
+// ProjectQuery narrows [Project.Notifications]. The zero value asks for the platform's
+// default: the 50 pending notifications of any agent and type.
 type ProjectQuery struct {
 	AgentID   string
 	EventType string

@@ -53,8 +53,8 @@ type WakeupQuery struct {
 	Limit  int    // 1 to 500
 }
 
-// ScheduleWakeup schedules a wakeup. It is not retried: a second
-// call would schedule a second wakeup.
+// ScheduleWakeup schedules a wakeup. It is not retried: a second call would schedule a
+// second wakeup.
 func (a Agent) ScheduleWakeup(ctx context.Context, w WakeupRequest) (ScheduledWakeup, error) {
 	k := post("agents", a.id, "wakeups")
 	if w.UserID == "" || w.CheckType == "" || w.Intent == "" {

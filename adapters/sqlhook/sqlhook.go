@@ -34,10 +34,9 @@
 // # Settings
 //
 // PostgreSQL as it comes. MySQL and MariaDB in strict mode, which is their default;
-// [Store.Check] finds out. SQLite 3.42 or later with
-// journal_mode WAL, synchronous FULL and, so that other programs can write to the
-// file as well, a busy_timeout. Time is the server's; what the clocks of the
-// instances say does not matter.
+// [Store.Check] finds out. SQLite 3.42 or later with journal_mode WAL, synchronous FULL
+// and, so that other programs can write to the file as well, a busy_timeout. Time is
+// the server's; what the clocks of the instances say does not matter.
 //
 // SQLite has one writer for the whole file. A transaction that is open keeps every
 // claim in the file waiting, so let it be quick: make slow calls before [Tx].

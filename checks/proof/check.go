@@ -75,8 +75,7 @@ func resolved(entries []Entry) []Entry {
 	return entries
 }
 
-// runsOf groups the entries by run. A run without an end died with
-// its instance.
+// runsOf groups the entries by run. A run without an end died with its instance.
 func runsOf(h History) map[string][]run {
 	type id struct{ instance, run int }
 	deaths := map[int]time.Time{}

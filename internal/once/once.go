@@ -84,11 +84,10 @@ type Order struct {
 	Deep    bool // the work needs more stack than a goroutine begins with
 }
 
-// Do runs w to its end, and returns nil, or the reason why it did not run or why
-// its end was not waited for: ErrInFlight, ErrDone, ErrHandlerTimeout,
-// ErrShuttingDown, ErrOverloaded, or an *UnavailableError. Run
-// has returned, and what it wrote may be read, only if Do returns nil. a must be
-// the Attempt of w.
+// Do runs w to its end, and returns nil, or the reason why it did not run or why its
+// end was not waited for: ErrInFlight, ErrDone, ErrHandlerTimeout, ErrShuttingDown,
+// ErrOverloaded, or an *UnavailableError. Run has returned, and what it wrote may be
+// read, only if Do returns nil. a must be the Attempt of w.
 func (r *Runner) Do(parent context.Context, a *Attempt, w Work, o Order) error {
 	if err := r.gate.enter(r.Limit); err != nil {
 		return err
