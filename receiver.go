@@ -67,7 +67,7 @@ type Receiver struct {
 	routes    snapshot.Of[routeTable]
 	observers snapshot.Of[[]func(context.Context, Outcome)]
 	runner    once.Runner
-	rotations once.Announcements // to instances on the same store
+	rotations once.Announcements // to the instances that share the store
 	draining  atomic.Bool        // Shutdown was called
 }
 
@@ -91,15 +91,14 @@ func New(secrets Secrets, options ...Option) (*Receiver, error) {
 	if s.secretSource != nil {
 		r.keys.Source = signature.NewSource(s.projectSecrets, DefaultTolerance, s.now)
 	}
-	r.routes.Change(func(*routeTable) *routeTable {
-		return &routeTable{byType: map[EventType]*route{}, callbacks: r.runCallbacks}
-	})
-	r.observers.Change(func(*[]func(context.Context, Outcome)) *[]func(context.Context, Outcome) { return &s.observers })
+	r.routes.Set(&routeTable{byType: map[EventType]*route{}, callbacks: r.runCallbacks})
+	r.observers.Set(&s.observers)
 	r.runner = once.Runner{Limit: s.maxInFlight, Warn: s.warn}
 	if s.store != nil {
 		r.runner.Claims = once.Claims{Store: engineStore{s.store}, Local: isLocal(s.store), Lease: s.lease, Keep: retention}
 	}
 	if s.store != nil && !r.runner.Claims.Local {
+		// Instances that share the store tell each other through it that one rotates.
 		r.rotations = once.Announcements{Claims: &r.runner.Claims, Settle: 2 * signature.LookEvery}
 		r.keys.Fleet, r.keys.Expects = signature.NewFleet(r.rotates), r.expects
 	}

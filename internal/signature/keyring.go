@@ -77,7 +77,7 @@ func NewKeyring(tenant []Secret) *Keyring {
 
 func (k *Keyring) newScope(project string) *Scope {
 	s := &Scope{project: project, owner: k}
-	s.ring.Change(func(*Ring) *Ring { return &Ring{} })
+	s.ring.Set(&Ring{})
 	return s
 }
 

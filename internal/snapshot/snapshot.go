@@ -16,6 +16,11 @@ type Of[T any] struct {
 // Load returns the current value, which must not be changed.
 func (s *Of[T]) Load() *T { return s.now.Load() }
 
+// Set replaces the value, whatever it was.
+func (s *Of[T]) Set(value *T) {
+	s.Change(func(*T) *T { return value })
+}
+
 // Change replaces the value by what change returns for it, which must be another
 // value or the same one unchanged. change must not call Change.
 func (s *Of[T]) Change(change func(now *T) *T) {
