@@ -263,25 +263,3 @@ func TestWhatMayHaveKilledItsWorkerRunsInItsTurnAlsoBeforeALongBacklog(t *testin
 		}
 	})
 }
-
-func TestAReceiverThatAllowsFewAtOnceRefusesFewRows(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, d database) {
-		l := newLine(t, d, sqlhook.WithWorkers(3))
-		var overloaded, runs atomic.Int64
-		l.hooks = newReceiver(t, l.store, sonzaihook.WithMaxInFlight(3), sonzaihook.WithObserver(func(_ context.Context, out sonzaihook.Outcome) {
-			if out.Code == sonzaihook.CodeOverloaded {
-				overloaded.Add(1)
-			}
-		}))
-		l.hooks.OnMoodChange(func(context.Context, *sonzaihook.MoodChangeEvent) error {
-			runs.Add(1)
-			return nil
-		})
-		l.enqueue(t, 60)
-		l.work(t)
-		l.eventually(t, sqlhook.Stats{})
-		require.EqualValues(t, 60, runs.Load())
-		require.Less(t, overloaded.Load(), int64(30), "those that wait for their commit count as running, as the queue has found out")
-	})
-}

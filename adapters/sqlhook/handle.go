@@ -25,6 +25,7 @@ func (w *workers) handle(ctx context.Context, t *taken) {
 	}
 	w.begin(t)
 	defer t.free()
+	stopped := ctx.Done()
 	ctx = context.WithoutCancel(ctx)
 	d, err := t.delivery()
 	if err != nil {
@@ -36,11 +37,30 @@ func (w *workers) handle(ctx context.Context, t *taken) {
 		return
 	}
 	run := sonzaihook.ContextWithTimeout(context.WithValue(ctx, takenKey{}, t), w.q.timeout)
-	out := w.hooks.Dispatch(run, d)
-	if out.Code == sonzaihook.CodeOverloaded {
+	w.conclude(ctx, t, d, w.dispatch(run, stopped, d))
+}
+
+// dispatch runs a delivery. While the receiver runs as many as its WithMaxInFlight
+// allows, it asks again after a pause, for up to longestWait: put off at once, the
+// delivery would make room for the next one, which is refused as well, and so on
+// through all that wait.
+func (w *workers) dispatch(run context.Context, stopped <-chan struct{}, d *sonzaihook.Delivery) sonzaihook.Outcome {
+	start := time.Now()
+	for pause := shortestPause; ; pause *= 2 {
+		out := w.hooks.Dispatch(run, d)
+		if out.Code != sonzaihook.CodeOverloaded {
+			return out
+		}
 		w.strict.Store(true)
+		if time.Since(start)+pause > longestWait {
+			return out
+		}
+		select {
+		case <-time.After(jitter(pause)):
+		case <-stopped:
+			return out
+		}
 	}
-	w.conclude(ctx, t, d, out)
 }
 
 // turn waits for a worker that is free, and reports whether there is one in time.

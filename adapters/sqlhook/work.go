@@ -18,11 +18,12 @@ import (
 // is impossible; a database that goes away it waits for, and logs it.
 //
 // What becomes of a delivery follows its outcome. Done, ignored and duplicate: it
-// leaves the queue. 503: it is due again after what the outcome asks for, which is
-// no attempt. 500: it is due again after the backoff; after the last attempt, or
-// when it is too old, Receiver.DeadLetter is asked, and it is kept as dead; while
-// the dead letter fails it is asked again. 4xx, for which the receiver has asked the
-// dead letter, and a type without a callback: it is kept as dead. See [Queue.Retry].
+// leaves the queue. 503: it is due again after what the outcome asks for, which is no
+// attempt; while the receiver is overloaded a worker asks it again for up to a second
+// first. 500: it is due again after the backoff; after the last attempt, or when it is
+// too old, Receiver.DeadLetter is asked, and it is kept as dead; while the dead letter
+// fails it is asked again. 4xx, for which the receiver has asked the dead letter, and a
+// type without a callback: it is kept as dead. See [Queue.Retry].
 func (q *Queue) Run(ctx context.Context, hooks *sonzaihook.Receiver) error {
 	if q.err != nil {
 		return q.err
@@ -90,6 +91,8 @@ const (
 	mostAhead   = 128
 	bytesAhead  = 16 << 20 // of the bodies of what is taken ahead
 	longestWait = time.Second
+
+	shortestPause = 10 * time.Millisecond // while the receiver is overloaded
 
 	lookFromStart = 5 * time.Second
 )
